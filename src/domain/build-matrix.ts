@@ -1,0 +1,127 @@
+import { assembleMatrix } from './assemble-matrix.ts'
+import { encodeAssignments } from './encode-assignments.ts'
+import type { OrderedFacts } from './encode-assignments.ts'
+import { encodePermissions, encodeRoles } from './encode-roles.ts'
+import { encodeSubjects } from './encode-subjects.ts'
+import type { Facts, RoleFact } from './facts.ts'
+import { Failure } from './failure.ts'
+import { policyName } from './permission.ts'
+import { compareText, indexPermissions } from './role-permissions.ts'
+import { TextTableBuilder } from './text-table.ts'
+
+/**
+ * Facts → matrix, as `docs/permission-model.md` defines what a user may do. Deterministic: the same
+ * facts, in whatever order, give the same bytes. The revision is left 0 for whoever publishes.
+ *
+ * Grants that name an unknown role or division are left out and counted among the gaps. Throws
+ * `upstream-broken` when two subjects, groups, roles or divisions share an id.
+ */
+export function buildMatrix(facts: Facts): SharedArrayBuffer {
+  const ordered = orderFacts(facts)
+  const assignments = encodeAssignments(ordered)
+  const texts = new TextTableBuilder(describe(facts, assignments.skipped))
+  const permissions = indexPermissions(facts.permissions, ordered.roles)
+  const roles = encodeRoles(ordered, permissions, texts)
+  const divisions = ordered.divisions.flatMap((division) => {
+    return [texts.intern(division.id), texts.intern(division.name), division.home ? 1 : 0]
+  })
+  const groups = ordered.groups.flatMap((group, index) => {
+    const holder = ordered.subjects.length + index
+    return [
+      texts.intern(group.id),
+      texts.intern(group.name),
+      group.rolesEnabled ? 1 : 0,
+      assignments.starts[holder] ?? 0,
+      assignments.counts[holder] ?? 0,
+    ]
+  })
+  const permissionRecords = encodePermissions(permissions, texts)
+  // Last: the subjects' names must follow each other without interned texts between them.
+  const subjects = encodeSubjects(ordered.subjects, assignments, texts)
+  return assembleMatrix({
+    words: {
+      slots: subjects.slots,
+      subjects: subjects.records,
+      assignments: assignments.words,
+      pairs: assignments.pairs,
+      groups,
+      roles: roles.roles,
+      divisions,
+      permissions: permissionRecords,
+      policies: roles.policies,
+      actions: roles.actions,
+      flat: roles.flat,
+      roleBits: roles.roleBits,
+      conditionalBits: roles.conditionalBits,
+      textStarts: texts.starts,
+    },
+    text: texts.bytes,
+    counts: {
+      subjects: ordered.subjects.length,
+      users: ordered.subjects.filter((subject) => subject.kind === 'user').length,
+      directGrants: assignments.directGrants,
+      groupGrants: assignments.groupGrants,
+      conditionalRoles: roles.conditionalRoles,
+      permissionWords: roles.permissionWords,
+      catalogued: permissions.filter((permission) => !permission.flat).length,
+      firstSubjectText: subjects.firstText,
+    },
+    takenAt: facts.takenAt,
+  })
+}
+
+function orderFacts(facts: Facts): OrderedFacts {
+  const roles = orderById('roles', facts.roles).map(orderPolicies)
+  const divisions = orderById('divisions', facts.divisions)
+  const groups = orderById('groups', facts.groups)
+  return {
+    ...facts,
+    subjects: orderById('subjects', facts.subjects),
+    roles,
+    divisions,
+    groups,
+    roleIndex: indexById(roles),
+    divisionIndex: indexById(divisions),
+    groupIndex: indexById(groups),
+  }
+}
+
+function orderPolicies(role: RoleFact): RoleFact {
+  const policies = role.policies.map((policy) => {
+    const actions = [...new Set(policy.actions)].sort(compareText)
+    const sorted = { ...policy, actions }
+    return { sorted, key: `${policyName(sorted)} ${JSON.stringify(policy.condition)}` }
+  })
+  policies.sort((a, b) => compareText(a.key, b.key))
+  return { ...role, policies: policies.map((policy) => policy.sorted) }
+}
+
+function orderById<Item extends { readonly id: string }>(
+  what: string,
+  items: readonly Item[],
+): Item[] {
+  const ordered = [...items].sort((a, b) => compareText(a.id, b.id))
+  for (let i = 1; i < ordered.length; i++) {
+    if (ordered[i - 1]?.id === ordered[i]?.id) {
+      throw new Failure('upstream-broken', `two ${what} have the id ${ordered[i]?.id}`)
+    }
+  }
+  return ordered
+}
+
+function indexById(items: readonly { readonly id: string }[]): Map<string, number> {
+  return new Map(items.map((item, index) => [item.id, index]))
+}
+
+function describe(facts: Facts, skippedGrants: number): string {
+  const { organizationId, organizationName, activeAccessPolicies, gaps } = facts
+  return JSON.stringify({
+    organizationId,
+    organizationName,
+    activeAccessPolicies,
+    gaps: {
+      ...gaps,
+      grantsOfUnknownRoleOrDivision: gaps.grantsOfUnknownRoleOrDivision + skippedGrants,
+    },
+  })
+}

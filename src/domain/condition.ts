@@ -1,0 +1,180 @@
+/**
+ * Conditions of role policies (the platform's `resourceConditionNode`), in three-valued logic:
+ * what cannot be decided is never taken for true.
+ */
+
+/** The value to compare with; kinds as the platform names them. Unknown kinds are kept as they are. */
+export type Operand = {
+  readonly type: string
+  /** The literal of SCALAR, the other variable's name of VARIABLE, the id of USER, TEAM, QUEUE. */
+  readonly value: string | null
+}
+
+/** A comparison (`variableName`, `operator`, `operands`) or a conjunction (`conjunction`, `terms`). */
+export type Condition = {
+  readonly variableName?: string
+  readonly operator?: string
+  readonly operands?: readonly Operand[]
+  readonly conjunction?: string
+  readonly terms?: readonly Condition[]
+}
+
+/**
+ * Where variables get their values, first hit wins: for AuthZEN resource, action, subject
+ * properties, then context; for a plain check its `attributes` alone.
+ */
+export type AttributeScopes = readonly Readonly<Record<string, unknown>>[]
+
+export type Verdict = 'holds' | 'fails' | 'undecided'
+
+/** Nesting beyond this is not evaluated: undecided. The platform's own editor makes two levels. */
+const MAX_DEPTH = 32
+
+type Scalar = string | number | boolean
+
+/**
+ * Whether the condition holds on the attributes given. A variable without a usable value (absent,
+ * null, an object, a list) makes its comparison undecided and is added to `missing`. An operator,
+ * operand kind or shape that is not understood is undecided too.
+ */
+export function evaluateCondition(
+  condition: Condition,
+  scopes: AttributeScopes,
+  missing?: Set<string>,
+): Verdict {
+  return evaluateNode(condition, scopes, missing, 0)
+}
+
+function evaluateNode(
+  node: Condition,
+  scopes: AttributeScopes,
+  missing: Set<string> | undefined,
+  depth: number,
+): Verdict {
+  if (depth > MAX_DEPTH) return 'undecided'
+  const comparison = node.variableName !== undefined || node.operator !== undefined
+  const terms = node.terms ?? []
+  if (comparison && terms.length === 0) return compare(node, scopes, missing)
+  // A node that is both a comparison and a conjunction has no documented meaning.
+  if (comparison || terms.length === 0) return 'undecided'
+  return combine(node, terms, scopes, missing, depth)
+}
+
+function combine(
+  node: Condition,
+  terms: readonly Condition[],
+  scopes: AttributeScopes,
+  missing: Set<string> | undefined,
+  depth: number,
+): Verdict {
+  if (node.conjunction !== 'AND' && node.conjunction !== 'OR') {
+    if (terms.length > 1 || node.conjunction !== undefined) return 'undecided'
+  }
+  const decisive = node.conjunction === 'OR' ? 'holds' : 'fails'
+  const neutral = node.conjunction === 'OR' ? 'fails' : 'holds'
+  let result: Verdict = neutral
+  const missingHere = missing && new Set<string>()
+  for (const term of terms) {
+    const verdict = evaluateNode(term, scopes, missingHere, depth + 1)
+    if (verdict === decisive) return decisive
+    if (verdict === 'undecided') result = 'undecided'
+  }
+  // Names are reported only where they could still change the answer.
+  if (missing && missingHere) for (const name of missingHere) missing.add(name)
+  return result
+}
+
+function compare(
+  node: Condition,
+  scopes: AttributeScopes,
+  missing: Set<string> | undefined,
+): Verdict {
+  const { variableName, operator, operands } = node
+  if (!variableName || !operator || !operands || operands.length === 0) return 'undecided'
+  const value = lookUp(variableName, scopes)
+  const others = operands.map((operand) => operandValue(operand, scopes))
+  const verdict = value === undefined ? 'undecided' : decide(value, operator, others)
+  if (verdict === 'undecided' && missing) {
+    if (value === undefined) missing.add(variableName)
+    for (const [index, operand] of operands.entries()) {
+      const absent = operand.type === 'VARIABLE' && others[index] === undefined
+      if (absent && operand.value !== null) missing.add(operand.value)
+    }
+  }
+  return verdict
+}
+
+function decide(value: Scalar, operator: string, others: readonly (Scalar | undefined)[]): Verdict {
+  if (operator === 'IN') return isOneOf(value, others)
+  // Only IN is defined for several operands.
+  const [other] = others
+  if (others.length !== 1 || other === undefined) return 'undecided'
+  if (operator === 'EQ') return equal(value, other) ? 'holds' : 'fails'
+  return order(value, operator, other)
+}
+
+function isOneOf(value: Scalar, others: readonly (Scalar | undefined)[]): Verdict {
+  if (others.some((other) => other !== undefined && equal(value, other))) return 'holds'
+  return others.includes(undefined) ? 'undecided' : 'fails'
+}
+
+function operandValue(operand: Operand, scopes: AttributeScopes): Scalar | undefined {
+  if (operand.value === null) return undefined
+  switch (operand.type) {
+    case 'SCALAR':
+    case 'USER':
+    case 'TEAM':
+    case 'QUEUE':
+      return operand.value
+    case 'VARIABLE':
+      return lookUp(operand.value, scopes)
+    default:
+      return undefined
+  }
+}
+
+function lookUp(name: string, scopes: AttributeScopes): Scalar | undefined {
+  for (const scope of scopes) {
+    // Own properties only: `constructor` is not an attribute.
+    if (!Object.hasOwn(scope, name)) continue
+    const value = scope[name]
+    if (typeof value === 'string' || typeof value === 'boolean') return value
+    if (typeof value === 'number' && Number.isFinite(value)) return value
+    return undefined
+  }
+  return undefined
+}
+
+/** The platform writes every literal as text; a number or boolean equals the text that denotes it. */
+function equal(a: Scalar, b: Scalar): boolean {
+  if (typeof a === typeof b) return a === b
+  if (typeof a === 'boolean' || typeof b === 'boolean') return String(a) === String(b)
+  const left = numberOf(a)
+  const right = numberOf(b)
+  return left !== undefined && left === right
+}
+
+function order(value: Scalar, operator: string, other: Scalar): Verdict {
+  const left = numberOf(value)
+  const right = numberOf(other)
+  if (left === undefined || right === undefined) return 'undecided'
+  switch (operator) {
+    case 'GE':
+      return left >= right ? 'holds' : 'fails'
+    case 'GT':
+      return left > right ? 'holds' : 'fails'
+    case 'LE':
+      return left <= right ? 'holds' : 'fails'
+    case 'LT':
+      return left < right ? 'holds' : 'fails'
+    default:
+      return 'undecided'
+  }
+}
+
+function numberOf(value: Scalar): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string' || !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return undefined
+  const number = Number(value)
+  return Number.isFinite(number) ? number : undefined
+}

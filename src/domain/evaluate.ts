@@ -1,0 +1,218 @@
+import { evaluateCondition } from './condition.ts'
+import type { AttributeScopes } from './condition.ts'
+import {
+  EVERY_DIVISION,
+  GROUP,
+  GROUP_BIT,
+  INFO,
+  PAIR,
+  PERMISSION,
+  PERMISSION_FLAG,
+  POLICY,
+  ROLE,
+  SUBJECT,
+  WILDCARD_TEXT,
+} from './matrix-layout.ts'
+import { ANY_DIVISION } from './matrix.ts'
+import type { Matrix } from './matrix.ts'
+
+/** Every answer to a check; the position in this list is its number, smaller numbers win. */
+export const OUTCOMES = [
+  'allowed',
+  'unknown_permission',
+  'unknown_user',
+  'inactive_user',
+  'conditional',
+  'other_division',
+  'not_granted',
+] as const
+export type OutcomeName = (typeof OUTCOMES)[number]
+export type Reason = Exclude<OutcomeName, 'allowed'>
+
+export const ALLOWED = 0
+export const UNKNOWN_PERMISSION = 1
+export const UNKNOWN_USER = 2
+export const INACTIVE_USER = 3
+export const CONDITIONAL = 4
+export const OTHER_DIVISION = 5
+export const NOT_GRANTED = 6
+
+/** The number of an answer, an index into {@link OUTCOMES}. */
+export type Outcome = number
+
+/** One way in which a subject comes, or nearly comes, by a permission. */
+export type Path = {
+  readonly role: number
+  /** Index, or EVERY_DIVISION. */
+  readonly division: number
+  /** The group that gives the grant, or -1 for a direct one. */
+  readonly group: number
+  /** Index of the policy, or -1 for a flat permission. */
+  readonly policy: number
+  /** What this path alone would answer: ALLOWED, CONDITIONAL, OTHER_DIVISION or NOT_GRANTED. */
+  readonly outcome: Outcome
+  /** Attributes that would have been needed; empty unless undecided. */
+  readonly missing: readonly string[]
+}
+
+/** Is told of every path while a question is evaluated; it also keeps the evaluation from stopping early. */
+export type Recorder = (path: Path) => void
+
+/** Nothing is missing where nothing was asked. */
+const NONE: readonly string[] = []
+
+/**
+ * Whether a subject may do something: an index into {@link OUTCOMES}. A grant reaches the asked
+ * division when it is in that division or in `*`; a permission that is not division-aware ignores
+ * the division. Of several paths the best one counts: allowed, else undecided by a condition, else
+ * in another division. A condition that plainly fails gives nothing.
+ *
+ * @param scopes values for conditions; without them what is conditional stays undecided
+ * @param recorder makes the same evaluation visit every path and report it
+ */
+export function evaluate(
+  matrix: Matrix,
+  subjectId: string,
+  permissionCode: string,
+  divisionId?: string,
+  scopes?: AttributeScopes,
+  recorder?: Recorder,
+): Outcome {
+  const permission = matrix.findPermission(permissionCode)
+  if (permission < 0) return UNKNOWN_PERMISSION
+  const division = divisionId === undefined ? ANY_DIVISION : matrix.findDivision(divisionId)
+  return decide(matrix, matrix.findSubject(subjectId), permission, division, scopes, recorder)
+}
+
+/** {@link evaluate} on indices: -1 for what was not found, ANY_DIVISION and UNKNOWN_DIVISION allowed. */
+export function decide(
+  matrix: Matrix,
+  subject: number,
+  permission: number,
+  division: number,
+  scopes?: AttributeScopes,
+  recorder?: Recorder,
+): Outcome {
+  if (permission < 0) return UNKNOWN_PERMISSION
+  if (subject < 0) return UNKNOWN_USER
+  const { subjects, assignments, groups } = matrix
+  const at = subject * SUBJECT.words
+  const info = subjects[at + SUBJECT.info] as number
+  if ((info & INFO.stateMask) !== 0) return INACTIVE_USER
+  const asked = matrix.divisionAware[permission] === 1 ? division : ANY_DIVISION
+  const start = subjects[at + SUBJECT.start] as number
+  const end = start + (info & INFO.countMask)
+  let best = NOT_GRANTED
+  for (let i = start; i < end; i++) {
+    const assignment = assignments[i] as number
+    if (assignment < GROUP_BIT) {
+      best = Math.min(
+        best,
+        pairOutcome(matrix, assignment, -1, permission, asked, scopes, recorder),
+      )
+    } else {
+      const group = assignment - GROUP_BIT
+      const record = group * GROUP.words
+      if (groups[record + GROUP.enabled] !== 1) continue
+      const first = groups[record + GROUP.start] as number
+      const last = first + (groups[record + GROUP.count] as number)
+      for (let j = first; j < last; j++) {
+        const pair = assignments[j] as number
+        best = Math.min(best, pairOutcome(matrix, pair, group, permission, asked, scopes, recorder))
+      }
+    }
+    if (best === ALLOWED && recorder === undefined) return ALLOWED
+  }
+  return best
+}
+
+/** What one (role, division) answers, whoever holds it. */
+function pairOutcome(
+  matrix: Matrix,
+  pair: number,
+  group: number,
+  permission: number,
+  asked: number,
+  scopes: AttributeScopes | undefined,
+  recorder: Recorder | undefined,
+): Outcome {
+  const { pairs, roleBits, permissionWords } = matrix
+  const role = pairs[pair * PAIR.words + PAIR.role] as number
+  const division = pairs[pair * PAIR.words + PAIR.division] as number
+  const word = permission >>> 5
+  const bit = 1 << (permission & 31)
+  const given = ((roleBits[role * permissionWords + word] as number) & bit) !== 0
+  const row = matrix.roles[role * ROLE.words + ROLE.conditional] as number
+  const conditional =
+    row !== 0 &&
+    ((matrix.conditionalBits[(row - 1) * permissionWords + word] as number) & bit) !== 0
+  if (!given && !conditional) return NOT_GRANTED
+  const reached = asked === ANY_DIVISION || division === EVERY_DIVISION || division === asked
+  if (recorder === undefined) {
+    if (given) return reached ? ALLOWED : OTHER_DIVISION
+    if (scopes === undefined) return reached ? CONDITIONAL : OTHER_DIVISION
+  }
+  return policiesOutcome(matrix, role, division, group, permission, reached, scopes, recorder)
+}
+
+/** The same by the role's policies one by one: for conditions to be weighed and paths recorded. */
+function policiesOutcome(
+  matrix: Matrix,
+  role: number,
+  division: number,
+  group: number,
+  permission: number,
+  reached: boolean,
+  scopes: AttributeScopes | undefined,
+  recorder: Recorder | undefined,
+): Outcome {
+  let best = NOT_GRANTED
+  const consider = (policy: number, verdict: Outcome, missing: readonly string[]): void => {
+    const outcome = !reached && verdict !== NOT_GRANTED ? OTHER_DIVISION : verdict
+    best = Math.min(best, outcome)
+    recorder?.({ role, division, group, policy, outcome, missing })
+  }
+  if (givesFlat(matrix, role, permission)) consider(-1, ALLOWED, NONE)
+  const record = role * ROLE.words
+  const first = matrix.roles[record + ROLE.policyStart] as number
+  const last = first + (matrix.roles[record + ROLE.policyCount] as number)
+  for (let policy = first; policy < last; policy++) {
+    if (!speaksOf(matrix, policy, permission)) continue
+    const condition = matrix.policies[policy * POLICY.words + POLICY.condition] as number
+    if (condition === 0) {
+      consider(policy, ALLOWED, NONE)
+      continue
+    }
+    const missing = new Set<string>()
+    const verdict = evaluateCondition(matrix.condition(condition - 1), scopes ?? [], missing)
+    if (verdict === 'undecided') consider(policy, CONDITIONAL, [...missing])
+    else consider(policy, verdict === 'holds' ? ALLOWED : NOT_GRANTED, NONE)
+  }
+  return best
+}
+
+function givesFlat(matrix: Matrix, role: number, permission: number): boolean {
+  const record = role * ROLE.words
+  const first = matrix.roles[record + ROLE.flatStart] as number
+  const last = first + (matrix.roles[record + ROLE.flatCount] as number)
+  for (let i = first; i < last; i++) if (matrix.flat[i] === permission) return true
+  return false
+}
+
+/** The match rule of `permission.ts`, on text numbers: equal texts have equal numbers. */
+function speaksOf(matrix: Matrix, policy: number, permission: number): boolean {
+  const { policies, permissions, actions } = matrix
+  const record = policy * POLICY.words
+  const asked = permission * PERMISSION.words
+  if ((permissions[asked + PERMISSION.flags] as number) & PERMISSION_FLAG.flat) return false
+  if (policies[record + POLICY.domain] !== permissions[asked + PERMISSION.domain]) return false
+  const entity = policies[record + POLICY.entity] as number
+  if (entity !== permissions[asked + PERMISSION.entity] && entity !== WILDCARD_TEXT) return false
+  const action = permissions[asked + PERMISSION.action]
+  const first = policies[record + POLICY.actionStart] as number
+  const last = first + (policies[record + POLICY.actionCount] as number)
+  for (let i = first; i < last; i++) {
+    if (actions[i] === action || actions[i] === WILDCARD_TEXT) return true
+  }
+  return false
+}

@@ -1,0 +1,89 @@
+import type { Facts, Grant, GroupFact, SubjectFact } from './facts.ts'
+import { GROUP, GROUP_BIT, INFO, PAIR, SUBJECT } from './matrix-layout.ts'
+import type { Matrix } from './matrix.ts'
+import { readPermission, readRole } from './role-records.ts'
+
+/**
+ * The facts that a matrix was built from, as far as it keeps them: building from these again gives
+ * the same bytes. What was left out as a gap stays counted as one.
+ */
+export function matrixFacts(matrix: Matrix): Facts {
+  const { organizationId, organizationName, activeAccessPolicies, gaps } = matrix.description
+  const grants = pairGrants(matrix)
+  const groups = readGroups(matrix, grants)
+  const permissions = indices(matrix.permissionCount, (index) => readPermission(matrix, index))
+  return {
+    organizationId,
+    organizationName,
+    takenAt: matrix.takenAt,
+    subjects: indices(matrix.subjectCount, (index) => readSubject(matrix, index, grants, groups)),
+    groups,
+    divisions: indices(matrix.divisionCount, (index) => matrix.division(index)),
+    roles: indices(matrix.roleCount, (index) => readRole(matrix, index)),
+    permissions: permissions.filter((permission) => !permission.flat),
+    activeAccessPolicies,
+    gaps,
+  }
+}
+
+/** Facts of the subjects as the matrix holds them, without those that are not in it. */
+export function subjectFacts(matrix: Matrix, ids: readonly string[]): SubjectFact[] {
+  const grants = pairGrants(matrix)
+  const groups = readGroups(matrix, grants)
+  const found = ids.map((id) => matrix.findSubject(id)).filter((index) => index >= 0)
+  return found.map((index) => readSubject(matrix, index, grants, groups))
+}
+
+function pairGrants(matrix: Matrix): Grant[] {
+  const roleIds = indices(matrix.roleCount, (index) => matrix.role(index).id)
+  return indices(matrix.pairs.length / PAIR.words, (pair) => {
+    const role = matrix.pairs[pair * PAIR.words + PAIR.role] ?? 0
+    const division = matrix.pairs[pair * PAIR.words + PAIR.division] ?? 0
+    return { roleId: roleIds[role] ?? '', divisionId: matrix.grantDivision(division).id }
+  })
+}
+
+function readGroups(matrix: Matrix, grants: readonly Grant[]): GroupFact[] {
+  return indices(matrix.groupCount, (index) => {
+    const start = matrix.groups[index * GROUP.words + GROUP.start] ?? 0
+    const count = matrix.groups[index * GROUP.words + GROUP.count] ?? 0
+    const held = matrix.assignments.subarray(start, start + count)
+    return { ...matrix.group(index), grants: pick(grants, held) }
+  })
+}
+
+function readSubject(
+  matrix: Matrix,
+  index: number,
+  grants: readonly Grant[],
+  groups: readonly GroupFact[],
+): SubjectFact {
+  const at = index * SUBJECT.words
+  const start = matrix.subjects[at + SUBJECT.start] ?? 0
+  const count = (matrix.subjects[at + SUBJECT.info] ?? 0) & INFO.countMask
+  const assignments = matrix.assignments.subarray(start, start + count)
+  const memberships = assignments
+    .filter((assignment) => assignment >= GROUP_BIT)
+    .map((assignment) => assignment - GROUP_BIT)
+  return {
+    ...matrix.subject(index),
+    groupIds: pick(groups, memberships).map((group) => group.id),
+    grants: pick(
+      grants,
+      assignments.filter((assignment) => assignment < GROUP_BIT),
+    ),
+  }
+}
+
+function pick<Item>(items: readonly Item[], positions: Uint32Array): Item[] {
+  const picked: Item[] = []
+  for (const position of positions) {
+    const item = items[position]
+    if (item !== undefined) picked.push(item)
+  }
+  return picked
+}
+
+function indices<Item>(count: number, read: (index: number) => Item): Item[] {
+  return Array.from({ length: count }, (_, index) => read(index))
+}

@@ -1,0 +1,321 @@
+import type { Condition } from './condition.ts'
+import { ALL_DIVISIONS } from './facts.ts'
+import type { Gaps, SubjectKind, SubjectState } from './facts.ts'
+import { Failure } from './failure.ts'
+import {
+  DESCRIPTION_TEXT,
+  DIVISION,
+  EVERY_DIVISION,
+  GROUP,
+  HEADER,
+  HEADER_BYTES,
+  HEADER_FLOATS,
+  INFO,
+  LAYOUT_VERSION,
+  MAGIC,
+  PERMISSION,
+  PERMISSION_FLAG,
+  ROLE,
+  SECTIONS,
+  SECTION_TABLE,
+  SUBJECT,
+} from './matrix-layout.ts'
+import type { Section } from './matrix-layout.ts'
+import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
+import { readText } from './text-table.ts'
+
+/** Asked for no particular division: any grant will do. */
+export const ANY_DIVISION = -1
+/** A division that the organisation does not have (or `*` itself): only grants in `*` reach it. */
+export const UNKNOWN_DIVISION = -2
+
+const STATES: readonly SubjectState[] = ['active', 'inactive', 'deleted']
+
+/** What is known of a matrix besides who may do what. */
+export type MatrixDescription = {
+  readonly organizationId: string
+  readonly organizationName: string
+  readonly activeAccessPolicies: number | null
+  readonly gaps: Gaps
+}
+
+export type SubjectSummary = {
+  readonly id: string
+  readonly kind: SubjectKind
+  readonly name: string
+  readonly email: string
+  readonly state: SubjectState
+}
+
+export type Named = { readonly id: string; readonly name: string }
+
+/**
+ * A reader of one immutable matrix. Attaching copies nothing: any number of threads may read the
+ * same buffer. Subjects, roles, divisions, groups and permissions go by their index in it; an index
+ * means nothing in another matrix.
+ */
+export class Matrix {
+  readonly buffer: SharedArrayBuffer
+  readonly slots: Uint32Array
+  readonly subjects: Uint32Array
+  readonly assignments: Uint32Array
+  readonly pairs: Uint32Array
+  readonly groups: Uint32Array
+  readonly roles: Uint32Array
+  readonly divisions: Uint32Array
+  readonly permissions: Uint32Array
+  readonly policies: Uint32Array
+  readonly actions: Uint32Array
+  readonly flat: Uint32Array
+  readonly roleBits: Uint32Array
+  readonly conditionalBits: Uint32Array
+  readonly permissionWords: number
+  readonly slotMask: number
+  /** 1 for each permission that a division narrows: one byte to read in a check. */
+  readonly divisionAware: Uint8Array
+  readonly description: MatrixDescription
+  readonly #header: Uint32Array
+  readonly #floats: Float64Array
+  readonly #textStarts: Uint32Array
+  readonly #text: Uint8Array
+  readonly #permissionByCode = new Map<string, number>()
+  readonly #divisionById = new Map<string, number>()
+  readonly #conditions = new Map<number, Condition>()
+
+  /** Throws `invalid` when the buffer holds no matrix of this version. */
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer
+    if (buffer.byteLength < HEADER_BYTES) throw new Failure('invalid', 'too short for a matrix')
+    this.#header = new Uint32Array(buffer, 0, HEADER_BYTES / 4)
+    this.#floats = new Float64Array(buffer, 0, HEADER_BYTES / 8)
+    if (
+      this.#header[HEADER.magic] !== MAGIC ||
+      this.#header[HEADER.version] !== LAYOUT_VERSION ||
+      this.#header[HEADER.byteLength] !== buffer.byteLength
+    ) {
+      throw new Failure('invalid', 'not a matrix of this version')
+    }
+    this.slots = this.#section('slots')
+    this.subjects = this.#section('subjects')
+    this.assignments = this.#section('assignments')
+    this.pairs = this.#section('pairs')
+    this.groups = this.#section('groups')
+    this.roles = this.#section('roles')
+    this.divisions = this.#section('divisions')
+    this.permissions = this.#section('permissions')
+    this.policies = this.#section('policies')
+    this.actions = this.#section('actions')
+    this.flat = this.#section('flat')
+    this.roleBits = this.#section('roleBits')
+    this.conditionalBits = this.#section('conditionalBits')
+    this.#textStarts = this.#section('textStarts')
+    const [textStart, textBytes] = this.#extent('text')
+    this.#text = new Uint8Array(buffer, textStart, textBytes)
+    this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
+    this.slotMask = this.slots.length - 1
+    this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
+    this.#indexNames()
+    this.description = JSON.parse(this.text(DESCRIPTION_TEXT)) as MatrixDescription
+  }
+
+  #extent(section: Section): [start: number, bytes: number] {
+    const at = SECTION_TABLE + SECTIONS.indexOf(section) * 2
+    return [this.#header[at] ?? 0, this.#header[at + 1] ?? 0]
+  }
+
+  #section(section: Section): Uint32Array {
+    const [start, bytes] = this.#extent(section)
+    return new Uint32Array(this.buffer, start, bytes / 4)
+  }
+
+  #indexNames(): void {
+    for (let index = 0; index < this.permissionCount; index++) {
+      const at = index * PERMISSION.words
+      this.#permissionByCode.set(this.permissionCode(index), index)
+      const flags = this.permissions[at + PERMISSION.flags] ?? 0
+      this.divisionAware[index] = flags & PERMISSION_FLAG.divisionAware ? 1 : 0
+    }
+    for (let index = 0; index < this.divisionCount; index++) {
+      this.#divisionById.set(this.division(index).id, index)
+    }
+  }
+
+  /** Rises by one with every published matrix; 0 before it is published. */
+  get revision(): number {
+    return this.#floats[HEADER_FLOATS.revision] ?? 0
+  }
+
+  /** When reading of the facts began, epoch milliseconds. */
+  get takenAt(): number {
+    return this.#floats[HEADER_FLOATS.takenAt] ?? 0
+  }
+
+  get subjectCount(): number {
+    return this.#header[HEADER.subjects] ?? 0
+  }
+
+  get userCount(): number {
+    return this.#header[HEADER.users] ?? 0
+  }
+
+  get directGrantCount(): number {
+    return this.#header[HEADER.directGrants] ?? 0
+  }
+
+  get groupGrantCount(): number {
+    return this.#header[HEADER.groupGrants] ?? 0
+  }
+
+  get roleCount(): number {
+    return this.roles.length / ROLE.words
+  }
+
+  get groupCount(): number {
+    return this.groups.length / GROUP.words
+  }
+
+  get divisionCount(): number {
+    return this.divisions.length / DIVISION.words
+  }
+
+  /** Catalogue permissions and flat ones together. */
+  get permissionCount(): number {
+    return this.permissions.length / PERMISSION.words
+  }
+
+  /** Catalogue permissions alone. */
+  get cataloguedCount(): number {
+    return this.#header[HEADER.catalogued] ?? 0
+  }
+
+  text(index: number): string {
+    return readText(this.#textStarts, this.#text, index)
+  }
+
+  /** The permission's index, or -1 when nothing of that name is known. */
+  findPermission(code: string): number {
+    return this.#permissionByCode.get(code) ?? -1
+  }
+
+  /** The division's index, {@link ANY_DIVISION} for undefined, {@link UNKNOWN_DIVISION} for others. */
+  findDivision(id: string | undefined): number {
+    if (id === undefined) return ANY_DIVISION
+    return this.#divisionById.get(id) ?? UNKNOWN_DIVISION
+  }
+
+  /** The subject's index, or -1. Ids compare byte for byte: an upper-case UUID is another id. */
+  findSubject(id: string): number {
+    const { subjects, slots, slotMask } = this
+    if (!packUuid(id)) return this.#findTextSubject(id)
+    const a = packed[0]
+    const b = packed[1]
+    const c = packed[2]
+    const d = packed[3]
+    for (let slot = hashPacked() & slotMask; ; slot = (slot + 1) & slotMask) {
+      const entry = slots[slot] as number
+      if (entry === 0) return -1
+      const at = (entry - 1) * SUBJECT.words
+      if (
+        subjects[at] === a &&
+        subjects[at + 1] === b &&
+        subjects[at + 2] === c &&
+        subjects[at + 3] === d &&
+        ((subjects[at + SUBJECT.info] as number) & INFO.textId) === 0
+      ) {
+        return entry - 1
+      }
+    }
+  }
+
+  #findTextSubject(id: string): number {
+    const hash = hashText(id)
+    for (let slot = hash & this.slotMask; ; slot = (slot + 1) & this.slotMask) {
+      const entry = this.slots[slot] as number
+      if (entry === 0) return -1
+      const at = (entry - 1) * SUBJECT.words
+      const info = this.subjects[at + SUBJECT.info] as number
+      if ((info & INFO.textId) === 0 || this.subjects[at] !== hash) continue
+      if (this.text(this.subjects[at + 1] as number) === id) return entry - 1
+    }
+  }
+
+  subjectId(index: number): string {
+    const at = index * SUBJECT.words
+    const info = this.subjects[at + SUBJECT.info] ?? 0
+    if (info & INFO.textId) return this.text(this.subjects[at + 1] ?? 0)
+    return unpackUuid(this.subjects, at)
+  }
+
+  subject(index: number): SubjectSummary {
+    const info = this.subjects[index * SUBJECT.words + SUBJECT.info] ?? 0
+    return {
+      id: this.subjectId(index),
+      kind: info & INFO.client ? 'client' : 'user',
+      name: this.subjectName(index),
+      email: this.text(this.#subjectText(index) + 1),
+      state: STATES[(info & INFO.stateMask) >>> INFO.stateShift] ?? 'deleted',
+    }
+  }
+
+  subjectName(index: number): string {
+    return this.text(this.#subjectText(index))
+  }
+
+  #subjectText(index: number): number {
+    return (this.#header[HEADER.firstSubjectText] ?? 0) + index * 2
+  }
+
+  permissionCode(index: number): string {
+    return this.text(this.permissions[index * PERMISSION.words + PERMISSION.code] ?? 0)
+  }
+
+  permissionLabel(index: number): string {
+    return this.text(this.permissions[index * PERMISSION.words + PERMISSION.label] ?? 0)
+  }
+
+  /** All names that can be asked for, in order. */
+  permissionCodes(): IterableIterator<string> {
+    return this.#permissionByCode.keys()
+  }
+
+  role(index: number): Named {
+    return this.#named(this.roles, index * ROLE.words)
+  }
+
+  group(index: number): Named & { readonly rolesEnabled: boolean } {
+    const at = index * GROUP.words
+    return { ...this.#named(this.groups, at), rolesEnabled: this.groups[at + GROUP.enabled] === 1 }
+  }
+
+  division(index: number): Named & { readonly home: boolean } {
+    const at = index * DIVISION.words
+    return { ...this.#named(this.divisions, at), home: this.divisions[at + DIVISION.home] === 1 }
+  }
+
+  /** The division of a pair by name: {@link EVERY_DIVISION} reads as `*`. */
+  grantDivision(division: number): Named {
+    if (division === EVERY_DIVISION) return { id: ALL_DIVISIONS, name: 'all divisions' }
+    const { id, name } = this.division(division)
+    return { id, name }
+  }
+
+  // Every named record begins with the text numbers of its id and its name.
+  #named(records: Uint32Array, at: number): Named {
+    return { id: this.text(records[at] ?? 0), name: this.text(records[at + 1] ?? 0) }
+  }
+
+  /** The condition whose JSON is text `index`; parsed once. */
+  condition(index: number): Condition {
+    let condition = this.#conditions.get(index)
+    if (!condition) {
+      condition = JSON.parse(this.text(index)) as Condition
+      this.#conditions.set(index, condition)
+    }
+    return condition
+  }
+}
+
+/** Gives a matrix its revision. Only its publisher may, once, before anyone else sees it. */
+export function stampRevision(buffer: SharedArrayBuffer, revision: number): void {
+  new Float64Array(buffer, 0, HEADER_BYTES / 8)[HEADER_FLOATS.revision] = revision
+}

@@ -1,0 +1,74 @@
+import type { PermissionFact, PolicyFact } from './facts.ts'
+
+/** Stands for every entity of a domain, or every action of an entity. */
+export const WILDCARD = '*'
+
+/** `domain:entity:action`, case kept: codes compare byte for byte. */
+export function permissionName(permission: {
+  readonly domain: string
+  readonly entity: string
+  readonly action: string
+}): string {
+  return `${permission.domain}:${permission.entity}:${permission.action}`
+}
+
+/**
+ * Whether a role's policy speaks of a catalogue permission. The domain is compared as it is: a `*`
+ * there is not a wildcard in any recorded role, and reading it as one would give everything away.
+ */
+export function policyMatches(
+  policy: Pick<PolicyFact, 'domain' | 'entity' | 'actions'>,
+  permission: Pick<PermissionFact, 'domain' | 'entity' | 'action'>,
+): boolean {
+  return (
+    policy.domain === permission.domain &&
+    (policy.entity === WILDCARD || policy.entity === permission.entity) &&
+    (policy.actions.includes(permission.action) || policy.actions.includes(WILDCARD))
+  )
+}
+
+/** A policy as people write it: `routing:queue:view+edit`, `analytics:*:*`. */
+export function policyName(policy: Pick<PolicyFact, 'domain' | 'entity' | 'actions'>): string {
+  return `${policy.domain}:${policy.entity}:${policy.actions.join('+')}`
+}
+
+/** Names longer than this are not searched for: the cost grows with the product of the lengths. */
+const MAX_SEARCHED_LENGTH = 200
+
+/**
+ * The known name that takes the fewest single-character edits from what was asked, letters compared
+ * without case; undefined when nothing is within a third of the length.
+ */
+export function nearestName(asked: string, known: Iterable<string>): string | undefined {
+  if (asked.length > MAX_SEARCHED_LENGTH) return undefined
+  const wanted = asked.toLowerCase()
+  let best: string | undefined
+  let bestDistance = Math.floor(wanted.length / 3) + 1
+  for (const name of known) {
+    if (Math.abs(name.length - wanted.length) >= bestDistance) continue
+    const distance = editDistance(wanted, name.toLowerCase(), bestDistance)
+    if (distance < bestDistance) {
+      best = name
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Levenshtein distance, given up as `limit` once it cannot come below it. */
+function editDistance(a: string, b: string, limit: number): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    let least = i
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const cost = Math.min(substituted, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1)
+      current.push(cost)
+      if (cost < least) least = cost
+    }
+    if (least >= limit) return limit
+    previous = current
+  }
+  return previous[b.length] ?? limit
+}

@@ -1,0 +1,69 @@
+import { schedule } from 'node-cron'
+import type { Rebuild, Rebuilds } from '../domain/rebuild.ts'
+import type { Logger } from '../observability/logger.ts'
+
+/** While nothing can be served, a failed rebuild is begun again after 5, 10, 20, 40, then 60 s. */
+const FIRST_DELAY_MS = 5_000
+const MAX_DELAY_MS = 60_000
+
+export type ScheduleOptions = {
+  readonly cron: string
+  readonly rebuilds: Pick<Rebuilds, 'start'>
+  /** False while checks are answered 503. */
+  readonly canServe: () => boolean
+  readonly logger: Logger
+  /** From 0 up to 1; spreads instances that lost the platform at the same moment. */
+  readonly random?: () => number
+}
+
+/** When rebuilds happen: at start, by cron, and soon again after a failure that leaves nothing to serve. */
+export class RebuildSchedule {
+  readonly #options: ScheduleOptions
+  readonly #task: ReturnType<typeof schedule>
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+
+  /** Begins with a rebuild at once. */
+  constructor(options: ScheduleOptions) {
+    this.#options = options
+    const { logger } = options
+    this.#task = schedule(options.cron, () => this.#begin('schedule'), {
+      noOverlap: true,
+      unref: true,
+      logger: {
+        info: () => undefined,
+        debug: () => undefined,
+        warn: (message) => logger.warn({ cron: options.cron }, message),
+        error: (message, error) => logger.error({ err: error ?? message }, 'the schedule failed'),
+      },
+    })
+    this.#begin('start')
+  }
+
+  /** To be told of every rebuild's end. */
+  ended(rebuild: Rebuild): void {
+    clearTimeout(this.#timer)
+    if (rebuild.state !== 'failed' || this.#options.canServe()) {
+      this.#failures = 0
+      return
+    }
+    const delay = Math.min(FIRST_DELAY_MS * 2 ** this.#failures, MAX_DELAY_MS)
+    this.#failures += 1
+    const jitter = (this.#options.random ?? Math.random)()
+    this.#timer = setTimeout(() => this.#begin('schedule'), delay * (0.5 + jitter / 2))
+    this.#timer.unref()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#task.destroy()
+  }
+
+  #begin(requestedBy: string): void {
+    try {
+      this.#options.rebuilds.start({ requestedBy, allowShrink: false })
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'a rebuild was not begun')
+    }
+  }
+}
