@@ -125,6 +125,7 @@ export class Rebuilder implements Rebuilds {
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(REBUILD_TIMEOUT_MS)])
     try {
       const { organizationId } = await confirmOrganization(signal)
+      signal.throwIfAborted()
       const onProgress = (progress: Progress): void => {
         run.rebuild = { ...run.rebuild, progress }
       }

@@ -3,8 +3,7 @@ import type { Rebuild, Rebuilds } from '../domain/rebuild.ts'
 import type { Logger } from '../observability/logger.ts'
 
 /** While nothing can be served, a failed rebuild is begun again after 5, 10, 20, 40, then 60 s. */
-const FIRST_DELAY_MS = 5_000
-const MAX_DELAY_MS = 60_000
+const RETRY_DELAYS = { firstMs: 5_000, maxMs: 60_000 }
 
 export type ScheduleOptions = {
   readonly cron: string
@@ -12,8 +11,7 @@ export type ScheduleOptions = {
   /** False while checks are answered 503. */
   readonly canServe: () => boolean
   readonly logger: Logger
-  /** From 0 up to 1; spreads instances that lost the platform at the same moment. */
-  readonly random?: () => number
+  readonly retryDelays?: { readonly firstMs: number; readonly maxMs: number }
 }
 
 /** When rebuilds happen: at start, by cron, and soon again after a failure that leaves nothing to serve. */
@@ -43,15 +41,20 @@ export class RebuildSchedule {
   /** To be told of every rebuild's end. */
   ended(rebuild: Rebuild): void {
     clearTimeout(this.#timer)
+    this.#timer = undefined
     if (rebuild.state !== 'failed' || this.#options.canServe()) {
       this.#failures = 0
       return
     }
-    const delay = Math.min(FIRST_DELAY_MS * 2 ** this.#failures, MAX_DELAY_MS)
+    const { firstMs, maxMs } = this.#options.retryDelays ?? RETRY_DELAYS
+    const delay = Math.min(firstMs * 2 ** this.#failures, maxMs)
     this.#failures += 1
-    const jitter = (this.#options.random ?? Math.random)()
-    this.#timer = setTimeout(() => this.#begin('schedule'), delay * (0.5 + jitter / 2))
-    this.#timer.unref()
+    // Jitter spreads instances that lost the platform at the same moment.
+    this.#timer = setTimeout(() => this.#begin('schedule'), delay * (0.5 + Math.random() / 2))
+  }
+
+  get retryPending(): boolean {
+    return this.#timer !== undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

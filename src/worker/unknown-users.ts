@@ -84,9 +84,15 @@ export class UnknownUsers {
     return recent.filter(({ readAt }) => readAt > time).map(({ subject }) => subject)
   }
 
+  /** Resolves when nobody waits to be read. */
+  async settled(): Promise<void> {
+    while (this.#working) await this.#working
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort()
-    await this.#working
+    this.#queued.clear()
+    await this.settled()
   }
 
   async #work(): Promise<void> {
