@@ -5,7 +5,6 @@ import { encodePermissions, encodeRoles } from './encode-roles.ts'
 import { encodeSubjects } from './encode-subjects.ts'
 import type { Facts, RoleFact } from './facts.ts'
 import { Failure } from './failure.ts'
-import { policyName } from './permission.ts'
 import { compareText, indexPermissions } from './role-permissions.ts'
 import { TextTableBuilder } from './text-table.ts'
 
@@ -89,8 +88,11 @@ function orderFacts(facts: Facts): OrderedFacts {
 function orderPolicies(role: RoleFact): RoleFact {
   const policies = role.policies.map((policy) => {
     const actions = [...new Set(policy.actions)].sort(compareText)
-    const sorted = { ...policy, actions }
-    return { sorted, key: `${policyName(sorted)} ${JSON.stringify(policy.condition)}` }
+    const { domain, entity, condition } = policy
+    return {
+      sorted: { ...policy, actions },
+      key: JSON.stringify([domain, entity, actions, condition]),
+    }
   })
   policies.sort((a, b) => compareText(a.key, b.key))
   return { ...role, policies: policies.map((policy) => policy.sorted) }

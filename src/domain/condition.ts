@@ -94,14 +94,35 @@ function compare(
   const value = lookUp(variableName, scopes)
   const others = operands.map((operand) => operandValue(operand, scopes))
   const verdict = value === undefined ? 'undecided' : decide(value, operator, others)
-  if (verdict === 'undecided' && missing) {
+  if (verdict === 'undecided' && missing && couldDecide(value, operator, operands, others)) {
     if (value === undefined) missing.add(variableName)
     for (const [index, operand] of operands.entries()) {
-      const absent = operand.type === 'VARIABLE' && others[index] === undefined
+      const absent = others[index] === undefined && isVariable(operand)
       if (absent && operand.value !== null) missing.add(operand.value)
     }
   }
   return verdict
+}
+
+/** Whether values for what is absent could decide the comparison at all. */
+function couldDecide(
+  value: Scalar | undefined,
+  operator: string,
+  operands: readonly Operand[],
+  others: readonly (Scalar | undefined)[],
+): boolean {
+  const usable = operands.filter(
+    (operand, index) => others[index] !== undefined || isVariable(operand),
+  )
+  if (operator === 'IN') return usable.length > 0
+  if (operands.length !== 1 || usable.length !== 1) return false
+  if (operator === 'EQ') return true
+  // Zero stands for any number: a side that is there must be one for the order to be known.
+  return order(value ?? 0, operator, others[0] ?? 0) !== 'undecided'
+}
+
+function isVariable(operand: Operand): boolean {
+  return operand.type === 'VARIABLE' && operand.value !== null && operand.value !== ''
 }
 
 function decide(value: Scalar, operator: string, others: readonly (Scalar | undefined)[]): Verdict {
@@ -139,8 +160,7 @@ function lookUp(name: string, scopes: AttributeScopes): Scalar | undefined {
     if (!Object.hasOwn(scope, name)) continue
     const value = scope[name]
     if (typeof value === 'string' || typeof value === 'boolean') return value
-    if (typeof value === 'number' && Number.isFinite(value)) return value
-    return undefined
+    return typeof value === 'number' ? numberOf(value) : undefined
   }
   return undefined
 }
@@ -172,9 +192,10 @@ function order(value: Scalar, operator: string, other: Scalar): Verdict {
   }
 }
 
+/** Beyond the safe integers different numbers are read as one: no value to decide on. */
 function numberOf(value: Scalar): number | undefined {
-  if (typeof value === 'number') return value
-  if (typeof value !== 'string' || !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return undefined
+  if (typeof value === 'boolean') return undefined
+  if (typeof value === 'string' && !/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return undefined
   const number = Number(value)
-  return Number.isFinite(number) ? number : undefined
+  return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : undefined
 }

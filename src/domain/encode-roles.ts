@@ -36,7 +36,7 @@ export function encodeRoles(
     const flatIndices = flatPermissions(role, permissionIndex)
     for (const permission of flatIndices) setBit(given, permission)
     for (const policy of role.policies) {
-      const bits = policy.condition ? conditional : given
+      const bits = policy.condition === null ? given : conditional
       for (const permission of matcher.matches(policy)) setBit(bits, permission)
     }
     const isConditional = role.policies.some((policy) => policy.condition !== null)
@@ -80,7 +80,8 @@ export function encodePermissions(
 type PolicyColumns = { readonly words: number[]; readonly actions: number[] }
 
 function encodePolicy(policy: PolicyFact, columns: PolicyColumns, texts: TextTableBuilder): void {
-  const condition = policy.condition ? texts.intern(JSON.stringify(policy.condition)) + 1 : 0
+  const condition =
+    policy.condition === null ? 0 : texts.intern(JSON.stringify(policy.condition)) + 1
   columns.words.push(texts.intern(policy.domain), texts.intern(policy.entity))
   columns.words.push(columns.actions.length, policy.actions.length, condition)
   for (const action of policy.actions) columns.actions.push(texts.intern(action))

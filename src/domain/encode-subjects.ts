@@ -33,7 +33,8 @@ export function encodeSubjects(
     records[at + SUBJECT.info] =
       (records[at + SUBJECT.info] ?? 0) |
       count |
-      (STATE_NUMBER[subject.state] << INFO.stateShift) |
+      // A state that is none of ours must never read as active.
+      ((STATE_NUMBER[subject.state] ?? STATE_NUMBER.deleted) << INFO.stateShift) |
       (subject.kind === 'client' ? INFO.client : 0)
     claimSlot(slots, hash, index)
   }

@@ -1,6 +1,6 @@
 import type { AttributeScopes } from './condition.ts'
-import { evaluate, NOT_GRANTED, OUTCOMES } from './evaluate.ts'
-import type { OutcomeName, Path, Reason } from './evaluate.ts'
+import { CONDITIONAL, evaluate, NOT_GRANTED, OTHER_DIVISION, OUTCOMES } from './evaluate.ts'
+import type { Outcome, OutcomeName, Path, Reason } from './evaluate.ts'
 import { ROLE } from './matrix-layout.ts'
 import type { Matrix, Named } from './matrix.ts'
 import { nearestName } from './permission.ts'
@@ -115,14 +115,21 @@ function nearestMiss(
     case 'inactive_user':
       return { state: matrix.subject(matrix.findSubject(question.subjectId)).state }
     case 'conditional':
-      return { missing: [...new Set(paths.flatMap((path) => path.missing))].sort() }
+      return {
+        missing: [...new Set(nearPaths(paths, CONDITIONAL).flatMap((path) => path.missing))].sort(),
+      }
     case 'other_division': {
-      const divisions = [...new Set(paths.map((path) => path.division))]
+      const divisions = [...new Set(nearPaths(paths, OTHER_DIVISION).map((path) => path.division))]
       return { divisions: divisions.map((division) => matrix.grantDivision(division)) }
     }
     case 'not_granted':
       return givingRoles(matrix, matrix.findPermission(question.permission))
   }
+}
+
+/** Only the paths that answer as the whole does: what another one lacks would not help. */
+function nearPaths(paths: readonly Path[], outcome: Outcome): Path[] {
+  return paths.filter((path) => path.outcome === outcome)
 }
 
 function givingRoles(matrix: Matrix, permission: number): NearestMiss {

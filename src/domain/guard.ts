@@ -32,7 +32,7 @@ export function refusal(
 }
 
 function fall(what: string, before: number, after: number): { percent: number; text: string } {
-  const percent = before === 0 ? 0 : ((before - after) / before) * 100
+  const percent = before === 0 ? 0 : ((before - after) * 100) / before
   return { percent, text: `${what} fell by ${percent.toFixed(1)} % from ${before} to ${after}` }
 }
 

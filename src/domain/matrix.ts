@@ -22,6 +22,7 @@ import {
 } from './matrix-layout.ts'
 import type { Section } from './matrix-layout.ts'
 import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
+import { TextIndex } from './text-index.ts'
 import { readText } from './text-table.ts'
 
 /** Asked for no particular division: any grant will do. */
@@ -78,8 +79,8 @@ export class Matrix {
   readonly #floats: Float64Array
   readonly #textStarts: Uint32Array
   readonly #text: Uint8Array
-  readonly #permissionByCode = new Map<string, number>()
-  readonly #divisionById = new Map<string, number>()
+  readonly #permissionByCode: TextIndex
+  readonly #divisionById: TextIndex
   readonly #conditions = new Map<number, Condition>()
 
   /** Throws `invalid` when the buffer holds no matrix of this version. */
@@ -113,31 +114,33 @@ export class Matrix {
     this.#text = new Uint8Array(buffer, textStart, textBytes)
     this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
     this.slotMask = this.slots.length - 1
+    // A probe ends at an empty slot: without one it would never end.
+    if (!this.slots.includes(0)) throw new Failure('invalid', 'a matrix with damaged slots')
     this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
-    this.#indexNames()
+    for (let index = 0; index < this.permissionCount; index++) {
+      const flags = this.permissions[index * PERMISSION.words + PERMISSION.flags] ?? 0
+      this.divisionAware[index] = flags & PERMISSION_FLAG.divisionAware ? 1 : 0
+    }
+    this.#permissionByCode = new TextIndex([...this.permissionCodes()])
+    const divisions = Array.from({ length: this.divisionCount }, (_, i) => this.division(i).id)
+    this.#divisionById = new TextIndex(divisions)
     this.description = JSON.parse(this.text(DESCRIPTION_TEXT)) as MatrixDescription
   }
 
   #extent(section: Section): [start: number, bytes: number] {
     const at = SECTION_TABLE + SECTIONS.indexOf(section) * 2
-    return [this.#header[at] ?? 0, this.#header[at + 1] ?? 0]
+    const [start, bytes] = [this.#header[at] ?? 0, this.#header[at + 1] ?? 0]
+    const inside =
+      start >= HEADER_BYTES && start % 8 === 0 && start + bytes <= this.buffer.byteLength
+    if (!inside || (section !== 'text' && bytes % 4 !== 0)) {
+      throw new Failure('invalid', `a matrix with damaged ${section}`)
+    }
+    return [start, bytes]
   }
 
   #section(section: Section): Uint32Array {
     const [start, bytes] = this.#extent(section)
     return new Uint32Array(this.buffer, start, bytes / 4)
-  }
-
-  #indexNames(): void {
-    for (let index = 0; index < this.permissionCount; index++) {
-      const at = index * PERMISSION.words
-      this.#permissionByCode.set(this.permissionCode(index), index)
-      const flags = this.permissions[at + PERMISSION.flags] ?? 0
-      this.divisionAware[index] = flags & PERMISSION_FLAG.divisionAware ? 1 : 0
-    }
-    for (let index = 0; index < this.divisionCount; index++) {
-      this.#divisionById.set(this.division(index).id, index)
-    }
   }
 
   /** Rises by one with every published matrix; 0 before it is published. */
@@ -194,13 +197,14 @@ export class Matrix {
 
   /** The permission's index, or -1 when nothing of that name is known. */
   findPermission(code: string): number {
-    return this.#permissionByCode.get(code) ?? -1
+    return this.#permissionByCode.find(code)
   }
 
   /** The division's index, {@link ANY_DIVISION} for undefined, {@link UNKNOWN_DIVISION} for others. */
   findDivision(id: string | undefined): number {
     if (id === undefined) return ANY_DIVISION
-    return this.#divisionById.get(id) ?? UNKNOWN_DIVISION
+    const index = this.#divisionById.find(id)
+    return index < 0 ? UNKNOWN_DIVISION : index
   }
 
   /** The subject's index, or -1. Ids compare byte for byte: an upper-case UUID is another id. */
@@ -274,8 +278,8 @@ export class Matrix {
   }
 
   /** All names that can be asked for, in order. */
-  permissionCodes(): IterableIterator<string> {
-    return this.#permissionByCode.keys()
+  *permissionCodes(): Generator<string> {
+    for (let index = 0; index < this.permissionCount; index++) yield this.permissionCode(index)
   }
 
   role(index: number): Named {

@@ -6,14 +6,15 @@ export type IndexedPermission = PermissionFact & { readonly code: string; readon
 
 /**
  * Every permission that can be asked for, ordered by code: the catalogue, and the flat names that
- * any role carries. A code listed twice with different flags keeps the stricter one.
+ * any role carries. A code listed twice with different flags is narrowed by divisions if either is;
+ * for the rest one of them counts, the same in whatever order they come.
  */
 export function indexPermissions(
   catalogue: readonly PermissionFact[],
   roles: readonly RoleFact[],
 ): IndexedPermission[] {
   const byCode = new Map<string, IndexedPermission>()
-  for (const permission of catalogue) {
+  for (const permission of orderCatalogue(catalogue)) {
     const code = permissionName(permission)
     const known = byCode.get(code)
     const divisionAware = permission.divisionAware || known?.divisionAware === true
@@ -25,6 +26,14 @@ export function indexPermissions(
     }
   }
   return [...byCode.values()].sort((a, b) => compareText(a.code, b.code))
+}
+
+function orderCatalogue(catalogue: readonly PermissionFact[]): PermissionFact[] {
+  const keyed = catalogue.map((permission) => {
+    const { domain, entity, action, label, allowsConditions } = permission
+    return { permission, key: JSON.stringify([domain, entity, action, label, allowsConditions]) }
+  })
+  return keyed.sort((a, b) => compareText(a.key, b.key)).map(({ permission }) => permission)
 }
 
 function flatPermission(code: string): IndexedPermission {

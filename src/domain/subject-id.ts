@@ -3,11 +3,13 @@
  * packed; every other id is kept as text and packed to a hash, its text index and its length.
  */
 
+import { scratchBytes, writeScratch } from './ascii-scratch.ts'
+
 /** The words of the id that was packed last. One scratch a thread: use before the next call. */
 export const packed = new Uint32Array(4)
 
 const NOT_HEX = 255
-const hexValue = new Uint8Array(128).fill(NOT_HEX)
+const hexValue = new Uint8Array(256).fill(NOT_HEX)
 for (let value = 0; value < 16; value++) hexValue[value.toString(16).charCodeAt(0)] = value
 
 const UUID_LENGTH = 36
@@ -15,43 +17,39 @@ const HYPHEN = 45
 
 /** Packs a canonical lower-case UUID into {@link packed}; false (scratch undefined) for all else. */
 export function packUuid(id: string): boolean {
+  if (id.length !== UUID_LENGTH || !writeScratch(id)) return false
+  const a = hex4(0)
+  const b = hex4(4)
+  const c = hex4(9)
+  const d = hex4(14)
+  const e = hex4(19)
+  const f = hex4(24)
+  const g = hex4(28)
+  const h = hex4(32)
+  // Anything that is no hex digit sets a bit above the sixteen that four digits take.
+  if ((a | b | c | d | e | f | g | h) > 0xffff) return false
   if (
-    id.length !== UUID_LENGTH ||
-    id.charCodeAt(8) !== HYPHEN ||
-    id.charCodeAt(13) !== HYPHEN ||
-    id.charCodeAt(18) !== HYPHEN ||
-    id.charCodeAt(23) !== HYPHEN
+    scratchBytes[8] !== HYPHEN ||
+    scratchBytes[13] !== HYPHEN ||
+    scratchBytes[18] !== HYPHEN ||
+    scratchBytes[23] !== HYPHEN
   ) {
     return false
   }
-  // The halves around hyphens are joined; `invalid` collects what is no hex digit.
-  invalid = 0
-  const first = hex4(id, 0) * 65536 + hex4(id, 4)
-  const second = hex4(id, 9) * 65536 + hex4(id, 14)
-  const third = hex4(id, 19) * 65536 + hex4(id, 24)
-  const fourth = hex4(id, 28) * 65536 + hex4(id, 32)
-  if (invalid !== 0) return false
-  packed[0] = first
-  packed[1] = second
-  packed[2] = third
-  packed[3] = fourth
+  packed[0] = (a << 16) | b
+  packed[1] = (c << 16) | d
+  packed[2] = (e << 16) | f
+  packed[3] = (g << 16) | h
   return true
 }
 
-let invalid = 0
-
-function hex4(text: string, at: number): number {
-  const a = digit(text.charCodeAt(at))
-  const b = digit(text.charCodeAt(at + 1))
-  const c = digit(text.charCodeAt(at + 2))
-  const d = digit(text.charCodeAt(at + 3))
-  invalid |= (a | b | c | d) & 0xf0
-  return (a << 12) | (b << 8) | (c << 4) | d
-}
-
-function digit(code: number): number {
-  // Beyond ASCII the table answers undefined, which is no hex digit either.
-  return code < 128 ? (hexValue[code] as number) : NOT_HEX
+/** Four hex digits of the scratch as a number up to 0xffff; above that when one is no hex digit. */
+function hex4(at: number): number {
+  const a = hexValue[scratchBytes[at] as number] as number
+  const b = hexValue[scratchBytes[at + 1] as number] as number
+  const c = hexValue[scratchBytes[at + 2] as number] as number
+  const d = hexValue[scratchBytes[at + 3] as number] as number
+  return (a << 12) | (b << 8) | (c << 4) | d | (((a | b | c | d) & 0xf0) << 12)
 }
 
 /** The UUID that was packed into the four words starting at `at`. */
