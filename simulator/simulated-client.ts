@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import type { PolicyRecord } from './records.ts'
+import { EVERY_DIVISION, type World } from './world.ts'
+
+/** An OAuth client that may log in. */
+export interface SimulatedClient {
+  readonly id: string
+  readonly secret: string
+  readonly name: string
+  /**
+   * What the client may do: it gets a role of its own with these, in all divisions. Left out, the
+   * client has what the world grants it, and nothing when the world does not know it.
+   */
+  readonly permissions?: readonly string[]
+}
+
+/** Everything that reading an organisation asks for. */
+export const READ_PERMISSIONS: readonly string[] = [
+  'directory:user:view',
+  'authorization:role:view',
+  'authorization:grant:view',
+  'authorization:policy:view',
+  'oauth:client:view',
+]
+
+const WRITE_PERMISSIONS: readonly string[] = [
+  'authorization:grant:add',
+  'authorization:grant:delete',
+  'authorization:role:add',
+  'authorization:role:edit',
+  'authorization:role:delete',
+  'directory:user:add',
+  'directory:user:edit',
+  'directory:user:delete',
+  'directory:group:edit',
+  'directory:organization:admin',
+]
+
+/** The client that a simulator has when none are given: it may do everything. */
+export const DEFAULT_CLIENT: SimulatedClient = {
+  id: 'c11e0000-0000-4000-8000-000000000001',
+  secret: 'demo-secret',
+  name: 'Permission check',
+  permissions: [...READ_PERMISSIONS, ...WRITE_PERMISSIONS],
+}
+
+function policyOf(permission: string): PolicyRecord {
+  const [domain = '', entityName = '', action = ''] = permission.split(':')
+  return { domain, entityName, actionSet: [action] }
+}
+
+/** The same client has the same role in every world. */
+function roleIdOf(client: SimulatedClient): string {
+  const hex = createHash('sha256').update(client.id).digest('hex')
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    `8${hex.slice(17, 20)}`,
+  ]
+  return [...parts, hex.slice(20, 32)].join('-')
+}
+
+/** Makes the client a subject of the world: from then on it is listed among the role holders. */
+export function settleClient(world: World, client: SimulatedClient): void {
+  const { id, name } = client
+  if (!world.clients.has(id)) world.clients.set(id, { id, name })
+  if (client.permissions === undefined) return
+  const roleId = roleIdOf(client)
+  world.roles.set(roleId, {
+    id: roleId,
+    name: `OAuth client ${name}`,
+    permissions: [],
+    policies: client.permissions.map(policyOf),
+  })
+  world.grants.add(id, roleId, EVERY_DIVISION)
+}
