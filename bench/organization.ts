@@ -39,18 +39,15 @@ export function generateFacts(size: Size, seed = 1): Facts {
     rolesEnabled: random() < 0.5,
     grants: times(1 + Math.floor(random() * 3), grant),
   }))
-  const subjects = times(
-    size.users,
-    (i): SubjectFact => ({
-      id: randomUuid(random),
-      kind: 'user',
-      name: `First${i} Last${i}`,
-      email: `first${i}.last${i}@example.com`,
-      state: random() < 0.05 ? 'inactive' : 'active',
-      groupIds: random() < 0.7 ? [pick(groups, random).id] : [],
-      grants: times(2 + Math.floor(random() * 3), grant),
-    }),
-  )
+  const subjects = times(size.users, (i): SubjectFact => ({
+    id: randomUuid(random),
+    kind: 'user',
+    name: `First${i} Last${i}`,
+    email: `first${i}.last${i}@example.com`,
+    state: random() < 0.05 ? 'inactive' : 'active',
+    groupIds: random() < 0.7 ? [pick(groups, random).id] : [],
+    grants: times(2 + Math.floor(random() * 3), grant),
+  }))
   return {
     organizationId: randomUuid(random),
     organizationName: 'Bench',

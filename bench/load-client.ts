@@ -1,0 +1,167 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+
+/**
+ * Load over plain sockets, in a process of its own: as little work for each request as Node allows,
+ * so that the server and not the client is what is measured. Bounded in connections and time.
+ *
+ * Sent by the parent: {@link LoadOrder}. Sent back: {@link LoadReport}.
+ */
+export type LoadOrder = {
+  readonly port: number
+  /** Whole requests, head and body; connections take them in turn. */
+  readonly requests: readonly string[]
+  readonly connections: number
+  readonly warmUpMs: number
+  readonly measureMs: number
+  /** Requests a second over all connections; 0 for as many as get answered. */
+  readonly rate: number
+}
+
+export type LoadReport = {
+  readonly answered: number
+  readonly seconds: number
+  /** Answers that were not 200. */
+  readonly failed: number
+  /** Milliseconds from when a request was due to its answer; only with a rate. */
+  readonly latency?: { readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+type Counters = { answered: number; failed: number; measuring: boolean; latencies: number[] }
+
+const OK = Buffer.from('HTTP/1.1 200 ')
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+process.on('message', (order: LoadOrder) => {
+  void run(order).then((report) => {
+    process.send?.(report)
+    process.disconnect()
+  })
+})
+
+async function run(order: LoadOrder): Promise<LoadReport> {
+  const counters: Counters = { answered: 0, failed: 0, measuring: false, latencies: [] }
+  const requests = order.requests.map((text) => Buffer.from(text))
+  const state = { stopped: false, next: 0 }
+  const takeRequest = (): Buffer => requests[state.next++ % requests.length] as Buffer
+  const lanes = await Promise.all(
+    Array.from({ length: order.connections }, () => openLane(order.port, counters)),
+  )
+  const drive = order.rate > 0 ? drivePaced : driveFlatOut
+  const ended = drive(lanes, order, takeRequest, state)
+  await wait(order.warmUpMs)
+  counters.measuring = true
+  const start = performance.now()
+  await wait(order.measureMs)
+  counters.measuring = false
+  const seconds = (performance.now() - start) / 1_000
+  state.stopped = true
+  await ended
+  for (const lane of lanes) lane.socket.destroy()
+  const { answered, failed } = counters
+  return { answered, failed, seconds, ...(order.rate > 0 ? { latency: quantiles(counters) } : {}) }
+}
+
+type Lane = {
+  readonly socket: Socket
+  /** Resolves when the answer is complete. `due` is when the request should have been sent. */
+  send(request: Buffer, due: number, answered: () => void): void
+}
+
+async function openLane(port: number, counters: Counters): Promise<Lane> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('error', reject)
+  })
+  let done: (() => void) | undefined
+  let due = 0
+  let missing = -1
+  let pending: Buffer | undefined
+  socket.on('data', (chunk: Buffer) => {
+    if (missing < 0) {
+      const head = pending ? Buffer.concat([pending, chunk]) : chunk
+      const end = head.indexOf(HEAD_END)
+      if (end < 0) {
+        pending = head
+        return
+      }
+      pending = undefined
+      if (head.compare(OK, 0, OK.length, 0, OK.length) !== 0) counters.failed += 1
+      missing =
+        contentLength(head.toString('latin1', 0, end)) - (head.length - end - HEAD_END.length)
+    } else missing -= chunk.length
+    if (missing > 0) return
+    missing = -1
+    if (counters.measuring) {
+      counters.answered += 1
+      if (due > 0) counters.latencies.push(performance.now() - due)
+    }
+    done?.()
+  })
+  return {
+    socket,
+    send(request, dueAt, answered) {
+      done = answered
+      due = dueAt
+      socket.write(request)
+    },
+  }
+}
+
+function contentLength(head: string): number {
+  return Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+}
+
+type Drive = (
+  lanes: readonly Lane[],
+  order: LoadOrder,
+  takeRequest: () => Buffer,
+  state: { readonly stopped: boolean },
+) => Promise<void>
+
+/** Every lane sends its next request as soon as it has its answer. */
+const driveFlatOut: Drive = async (lanes, _order, takeRequest, state) => {
+  await Promise.all(
+    lanes.map(
+      (lane) =>
+        new Promise<void>((resolve) => {
+          const again = (): void => {
+            if (state.stopped) resolve()
+            else lane.send(takeRequest(), 0, again)
+          }
+          again()
+        }),
+    ),
+  )
+}
+
+/**
+ * Requests become due at a steady rate, whether or not the server keeps up: a request that had to
+ * wait for a free lane counts from when it was due.
+ */
+const drivePaced: Drive = async (lanes, order, takeRequest, state) => {
+  const free = [...lanes]
+  const start = performance.now()
+  let sent = 0
+  while (!state.stopped) {
+    const due = start + (sent * 1_000) / order.rate
+    if (performance.now() < due || free.length === 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+      continue
+    }
+    sent += 1
+    const lane = free.pop() as Lane
+    lane.send(takeRequest(), due, () => free.push(lane))
+  }
+}
+
+function quantiles(counters: Counters): { p50: number; p99: number; max: number } {
+  const sorted = Float64Array.from(counters.latencies).sort()
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN
+  return { p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

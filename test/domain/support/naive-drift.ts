@@ -1,0 +1,73 @@
+import type { DriftKind } from '../../../src/domain/compare-matrices.ts'
+import type { Facts, Grant, RoleFact } from '../../../src/domain/facts.ts'
+import { knownGrants } from './naive-evaluator.ts'
+
+/** Differences as `kind id detail`, found by looking everything up in everything. */
+export function naiveDrift(before: Facts, after: Facts): string[] {
+  const found: string[] = []
+  const add = (kind: DriftKind, id: string, detail = ''): void => {
+    found.push([kind, id, detail].join('|'))
+  }
+  const compareGrants = (id: string, was: readonly Grant[], is: readonly Grant[]): void => {
+    const old = knownGrants(before, was).map(grantText)
+    const now = knownGrants(after, is).map(grantText)
+    for (const text of now) if (!old.includes(text)) add('grant_added', id, text)
+    for (const text of old) if (!now.includes(text)) add('grant_removed', id, text)
+  }
+  for (const subject of after.subjects) {
+    const was = before.subjects.find(({ id }) => id === subject.id)
+    if (was === undefined) {
+      add('subject_added', subject.id)
+      continue
+    }
+    if (was.state !== subject.state) {
+      add('subject_state_changed', subject.id, `${was.state} → ${subject.state}`)
+    }
+    const old = knownGroups(before, was.groupIds)
+    const now = knownGroups(after, subject.groupIds)
+    for (const id of now) if (!old.includes(id)) add('membership_added', subject.id, id)
+    for (const id of old) if (!now.includes(id)) add('membership_removed', subject.id, id)
+    compareGrants(subject.id, was.grants, subject.grants)
+  }
+  for (const { id } of before.subjects) {
+    if (!after.subjects.some((subject) => subject.id === id)) add('subject_removed', id)
+  }
+  for (const group of after.groups) {
+    const was = before.groups.find(({ id }) => id === group.id)
+    if (was === undefined) {
+      add('group_changed', group.id, 'added')
+      continue
+    }
+    if (was.rolesEnabled !== group.rolesEnabled) add('group_changed', group.id, 'rolesEnabled')
+    compareGrants(group.id, was.grants, group.grants)
+  }
+  for (const { id } of before.groups) {
+    if (!after.groups.some((group) => group.id === id)) add('group_changed', id, 'removed')
+  }
+  for (const role of after.roles) {
+    const was = before.roles.find(({ id }) => id === role.id)
+    if (was === undefined) add('role_added', role.id)
+    else if (givenText(was) !== givenText(role)) add('role_changed', role.id)
+  }
+  for (const { id } of before.roles) {
+    if (!after.roles.some((role) => role.id === id)) add('role_removed', id)
+  }
+  return found.sort()
+}
+
+function grantText(grant: Grant): string {
+  return `${grant.roleId} in ${grant.divisionId}`
+}
+
+function knownGroups(facts: Facts, ids: readonly string[]): string[] {
+  return [...new Set(ids)].filter((id) => facts.groups.some((group) => group.id === id))
+}
+
+/** What a role gives, in one order: lists of names and policies mean the same in any. */
+function givenText(role: RoleFact): string {
+  const policies = role.policies.map((policy) => {
+    const actions = [...new Set(policy.actions)].sort()
+    return JSON.stringify([policy.domain, policy.entity, actions, policy.condition])
+  })
+  return JSON.stringify([[...new Set(role.permissions)].sort(), policies.sort()])
+}
