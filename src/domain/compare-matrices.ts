@@ -1,6 +1,7 @@
-import type { Grant } from './facts.ts'
+import type { Facts, Grant } from './facts.ts'
 import { matrixFacts } from './matrix-facts.ts'
 import { Matrix } from './matrix.ts'
+import { permissionName } from './permission.ts'
 
 /** The kinds of difference that are counted; a closed list, used as a metric's label. */
 export const DRIFT_KINDS = [
@@ -15,12 +16,17 @@ export const DRIFT_KINDS = [
   'role_added',
   'role_removed',
   'role_changed',
+  'permission_added',
+  'permission_removed',
+  'permission_changed',
+  'division_added',
+  'division_removed',
 ] as const
 export type DriftKind = (typeof DRIFT_KINDS)[number]
 
 export type DriftEntry = {
   readonly kind: DriftKind
-  /** The subject, group or role that differs. */
+  /** The subject, group, role, division or permission that differs. */
   readonly id: string
   /** The grant, group or state in question. */
   readonly detail?: string
@@ -67,7 +73,27 @@ export function compareMatrices(before: SharedArrayBuffer, after: SharedArrayBuf
       if (gives(was) !== gives(is)) collector.add('role_changed', is.id)
     },
   })
+  mergeById(old.divisions, now.divisions, {
+    added: ({ id }) => collector.add('division_added', id),
+    removed: ({ id }) => collector.add('division_removed', id),
+    both: () => undefined,
+  })
+  mergeById(catalogue(old), catalogue(now), {
+    added: ({ id }) => collector.add('permission_added', id),
+    removed: ({ id }) => collector.add('permission_removed', id),
+    both: (was, is) => {
+      if (was.divisionAware === is.divisionAware) return
+      collector.add('permission_changed', is.id, `divisionAware: ${is.divisionAware}`)
+    },
+  })
   return collector.drift
+}
+
+/** The catalogue in order of code, which is how a matrix keeps it. */
+function catalogue(facts: Facts): { readonly id: string; readonly divisionAware: boolean }[] {
+  return facts.permissions.map((permission) => {
+    return { id: permissionName(permission), divisionAware: permission.divisionAware }
+  })
 }
 
 /** True when nothing of what is compared differs. */

@@ -52,7 +52,44 @@ export function naiveDrift(before: Facts, after: Facts): string[] {
   for (const { id } of before.roles) {
     if (!after.roles.some((role) => role.id === id)) add('role_removed', id)
   }
+  compareDivisions(before, after, add)
+  comparePermissions(before, after, add)
   return found.sort()
+}
+
+type Add = (kind: DriftKind, id: string, detail?: string) => void
+
+function compareDivisions(before: Facts, after: Facts, add: Add): void {
+  const old = before.divisions.map(({ id }) => id)
+  const now = after.divisions.map(({ id }) => id)
+  for (const id of now) if (!old.includes(id)) add('division_added', id)
+  for (const id of old) if (!now.includes(id)) add('division_removed', id)
+}
+
+function comparePermissions(before: Facts, after: Facts, add: Add): void {
+  const old = narrowing(before)
+  const now = narrowing(after)
+  for (const [code, divisionAware] of now) {
+    const was = old.get(code)
+    if (was === undefined) add('permission_added', code)
+    else if (was !== divisionAware) {
+      add('permission_changed', code, `divisionAware: ${divisionAware}`)
+    }
+  }
+  for (const code of old.keys()) if (!now.has(code)) add('permission_removed', code)
+}
+
+/** Code → whether any of the catalogue's lines of that code says that divisions narrow it. */
+function narrowing(facts: Facts): Map<string, boolean> {
+  const codes = facts.permissions.map((permission) => {
+    return `${permission.domain}:${permission.entity}:${permission.action}`
+  })
+  return new Map(
+    codes.map((code) => {
+      const lines = facts.permissions.filter((_, index) => codes[index] === code)
+      return [code, lines.some((line) => line.divisionAware)]
+    }),
+  )
 }
 
 function grantText(grant: Grant): string {

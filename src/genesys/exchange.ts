@@ -1,0 +1,113 @@
+import { errors } from 'undici'
+import type { Dispatcher } from 'undici'
+
+/** One HTTP request, complete but for who pays for it. */
+export type OutgoingRequest = {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+}
+
+/** What came of sending a request once. */
+export type Exchange =
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      /** Parsed JSON; undefined for an empty body, and for an error page that is no JSON. */
+      readonly body: unknown
+      readonly retryAfter: string | undefined
+      readonly correlationId: string
+    }
+  /** `unsent`: no connection came about, so nothing can have been executed. */
+  | { readonly kind: 'network'; readonly unsent: boolean; readonly errorCode: string }
+  /** A success whose body cannot be read. */
+  | { readonly kind: 'malformed'; readonly status: number; readonly why: string }
+
+/** Errors from before a request is on its way. */
+const UNSENT_CODES = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/**
+ * Sends a request once and reads the answer to its end. Redirects are answers like any other. Throws
+ * nothing but the signal's reason: what the libraries throw holds the request's headers.
+ */
+export async function exchange(
+  dispatcher: Dispatcher,
+  request: OutgoingRequest,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const { method, url, headers, body } = request
+  try {
+    const response = await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers,
+      body: body ?? null,
+      signal,
+    })
+    return readAnswer(response.statusCode, response.headers, await response.body.text())
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    if (error instanceof errors.ResponseExceededMaxSizeError) {
+      return { kind: 'malformed', status: 200, why: 'an answer larger than 64 MiB' }
+    }
+    const errorCode = systemCode(error)
+    return { kind: 'network', unsent: UNSENT_CODES.has(errorCode), errorCode }
+  }
+}
+
+function readAnswer(
+  status: number,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  text: string,
+): Exchange {
+  const body = parseJson(text)
+  if (status >= 200 && status < 300 && body === BROKEN) {
+    return { kind: 'malformed', status, why: 'an answer that is no JSON' }
+  }
+  return {
+    kind: 'answered',
+    status,
+    body: body === BROKEN ? undefined : body,
+    retryAfter: single(headers['retry-after']),
+    correlationId: bounded(single(headers['inin-correlation-id']) ?? ''),
+  }
+}
+
+const BROKEN = Symbol('no JSON')
+
+function parseJson(text: string): unknown {
+  if (text.trim() === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return BROKEN
+  }
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** The code of the first error in the chain that has one. */
+function systemCode(error: unknown): string {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; depth++) {
+    if ('code' in at && typeof at.code === 'string') return bounded(at.code)
+    at = at instanceof AggregateError ? (at.errors as unknown[])[0] : at.cause
+  }
+  return 'unknown'
+}
+
+/** What others wrote is shown in part, and printable. */
+export function bounded(text: string, length = 200): string {
+  const printable = text.replaceAll(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').trim()
+  return printable.length > length ? `${printable.slice(0, length)}…` : printable
+}

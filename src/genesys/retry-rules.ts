@@ -1,0 +1,71 @@
+import type { Exchange } from './exchange.ts'
+import type { RequestOutcome, RetryCause } from './upstream-event.ts'
+
+/** An exchange, or the timeout that ended it. */
+export type Outcome = Exchange | { readonly kind: 'timeout' }
+
+/** Waiting longer than this for the platform is not worth it: the caller is told instead. */
+export const MAX_RETRY_AFTER_SECONDS = 180
+
+const FIRST_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 30_000
+
+/** Statuses after which the platform has not executed the request. */
+const UNEXECUTED_STATUSES = new Set([429, 503])
+
+/**
+ * Why an exchange may be tried again; undefined when it may not. A write that is not idempotent is
+ * repeated only where the platform cannot have executed it.
+ */
+export function retryCause(outcome: Outcome, repeatable: boolean): RetryCause | undefined {
+  const cause = causeOf(outcome)
+  if (cause === undefined || repeatable) return cause
+  if (outcome.kind === 'network') return outcome.unsent ? cause : undefined
+  const unexecuted = outcome.kind === 'answered' && UNEXECUTED_STATUSES.has(outcome.status)
+  return unexecuted ? cause : undefined
+}
+
+function causeOf(outcome: Outcome): RetryCause | undefined {
+  if (outcome.kind !== 'answered') return outcome.kind
+  const { status } = outcome
+  if (status === 429) return '429'
+  if (status === 408) return 'timeout'
+  return status >= 500 && status !== 501 ? '5xx' : undefined
+}
+
+/** How the metrics call an outcome. */
+export function outcomeName(outcome: Outcome): RequestOutcome {
+  if (outcome.kind !== 'answered') return outcome.kind
+  const { status } = outcome
+  switch (status) {
+    case 400:
+    case 401:
+    case 403:
+    case 404:
+    case 409:
+    case 429:
+      return `${status}`
+  }
+  if (status < 300) return '2xx'
+  if (status < 400) return '3xx'
+  return status < 500 ? '4xx' : '5xx'
+}
+
+/** Exponential backoff with full jitter: milliseconds before attempt `attempt + 1`. */
+export function backoffMs(attempt: number, random: () => number): number {
+  const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1))
+  return Math.round(ceiling * random())
+}
+
+/**
+ * Seconds that a `Retry-After` header asks for, given in seconds or as an HTTP date; undefined when
+ * it is neither.
+ */
+export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header)
+  const date = Date.parse(header)
+  // `Date.parse` takes bare numbers for years; an HTTP date begins with a weekday.
+  if (Number.isNaN(date) || !/^[A-Za-z]{3}/.test(header.trim())) return undefined
+  return Math.max(0, Math.ceil((date - now) / 1000))
+}

@@ -1,0 +1,73 @@
+import type { Preflight, Progress, SubjectsRead } from '../domain/directory.ts'
+import type { Drift } from '../domain/compare-matrices.ts'
+import type { SubjectFact } from '../domain/facts.ts'
+import { Failure } from '../domain/failure.ts'
+import type { FailureCode, UpstreamAnswer } from '../domain/failure.ts'
+import type { UpstreamEvent } from './upstream-event.ts'
+
+/** What the thread can be asked for: arguments and answer of each kind. */
+export type ThreadCalls = {
+  preflight: { readonly request: null; readonly answer: Preflight }
+  readMatrix: { readonly request: null; readonly answer: SharedArrayBuffer }
+  readSubjects: { readonly request: readonly string[]; readonly answer: SubjectsRead }
+  merge: {
+    readonly request: {
+      readonly base: SharedArrayBuffer
+      readonly subjects: readonly SubjectFact[]
+    }
+    readonly answer: SharedArrayBuffer
+  }
+  compare: {
+    readonly request: { readonly before: SharedArrayBuffer; readonly after: SharedArrayBuffer }
+    readonly answer: Drift
+  }
+}
+
+export type CallKind = keyof ThreadCalls
+
+/** One call on its way to the thread; `kind` tells what the request is. */
+export type ThreadCall = {
+  [Kind in CallKind]: {
+    readonly type: 'call'
+    readonly id: number
+    readonly kind: Kind
+    readonly request: ThreadCalls[Kind]['request']
+  }
+}[CallKind]
+
+export type ToThread =
+  | ThreadCall
+  | { readonly type: 'abort'; readonly id: number }
+  | { readonly type: 'close' }
+
+export type FromThread =
+  | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly type: 'failure'; readonly id: number; readonly failure: PlainFailure }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  | { readonly type: 'event'; readonly event: UpstreamEvent }
+
+/** A `Failure` without its prototype, which no message carries. */
+export type PlainFailure = {
+  readonly code: FailureCode
+  readonly message: string
+  readonly field: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  readonly upstream: UpstreamAnswer | undefined
+}
+
+/** What may leave the thread of an error: nothing of one that nobody expected but that it was. */
+export function plainFailure(error: unknown): PlainFailure {
+  if (!(error instanceof Failure)) {
+    const name = error instanceof Error ? error.constructor.name : typeof error
+    return plainFailure(
+      new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
+    )
+  }
+  const { code, message, field, retryAfterSeconds, upstream } = error
+  return { code, message, field, retryAfterSeconds, upstream }
+}
+
+export function reviveFailure(plain: PlainFailure): Failure {
+  const { code, message, ...details } = plain
+  return new Failure(code, message, details)
+}

@@ -1,0 +1,78 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { buildMatrix } from '../domain/build-matrix.ts'
+import { compareMatrices } from '../domain/compare-matrices.ts'
+import { mergeSubjects } from '../domain/merge-subjects.ts'
+import { openPlatform } from './platform-client.ts'
+import type { Platform, PlatformOptions } from './platform-client.ts'
+import { preflight } from './preflight.ts'
+import { readFacts } from './read-facts.ts'
+import { readSubjects } from './read-subjects.ts'
+import { plainFailure } from './thread-messages.ts'
+import type { FromThread, ThreadCall, ToThread } from './thread-messages.ts'
+
+/**
+ * The thread that speaks to the platform: the one place where the SDK is loaded, and where token
+ * and budget live. Answers each call with one message; ends when it is told to close.
+ */
+function serve(): void {
+  const port = parentPort
+  if (port === null) throw new Error('this file is the entry of a worker thread')
+  const post = (message: FromThread): void => port.postMessage(message)
+  const platform = openPlatform(workerData as PlatformOptions, (event) => {
+    post({ type: 'event', event })
+  })
+  const running = new Map<number, AbortController>()
+
+  const answer = async (call: ThreadCall): Promise<void> => {
+    const { id } = call
+    const controller = new AbortController()
+    running.set(id, controller)
+    try {
+      post({ type: 'answer', id, answer: await perform(call, platform, controller.signal, post) })
+    } catch (error) {
+      post({ type: 'failure', id, failure: plainFailure(error) })
+    } finally {
+      running.delete(id)
+    }
+  }
+
+  port.on('message', (message: ToThread) => {
+    switch (message.type) {
+      case 'call':
+        void answer(message)
+        break
+      case 'abort':
+        running.get(message.id)?.abort()
+        break
+      case 'close':
+        void platform[Symbol.asyncDispose]().finally(() => port.close())
+    }
+  })
+}
+
+async function perform(
+  call: ThreadCall,
+  platform: Platform,
+  signal: AbortSignal,
+  post: (message: FromThread) => void,
+): Promise<unknown> {
+  const { id } = call
+  switch (call.kind) {
+    case 'preflight':
+      return preflight(platform.read, signal)
+    case 'readMatrix': {
+      const onProgress = (progress: { done: number; total: number }): void => {
+        post({ type: 'progress', id, progress })
+      }
+      return buildMatrix(await readFacts(platform.read, { signal, onProgress }))
+    }
+    case 'readSubjects':
+      return readSubjects(platform.read, call.request, signal)
+    case 'merge':
+      return mergeSubjects(call.request.base, call.request.subjects)
+    case 'compare':
+      return compareMatrices(call.request.before, call.request.after)
+  }
+}
+
+serve()

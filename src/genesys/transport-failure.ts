@@ -1,0 +1,64 @@
+import { Failure } from '../domain/failure.ts'
+import { bounded } from './exchange.ts'
+import { retryAfterSeconds } from './retry-rules.ts'
+import type { Outcome } from './retry-rules.ts'
+
+/**
+ * The outcome of the last attempt as a `Failure`: what the platform said, never what it was sent.
+ * `operation` is a method and a path template.
+ */
+export function failureOf(outcome: Outcome, operation: string, attempts: number): Failure {
+  const tried = attempts > 1 ? ` (${attempts} attempts)` : ''
+  switch (outcome.kind) {
+    case 'timeout':
+      return new Failure('upstream-busy', `${operation} was not answered in time${tried}`)
+    case 'network':
+      return new Failure(
+        'upstream-busy',
+        `${operation} found no connection to the platform: ${outcome.errorCode}${tried}`,
+      )
+    case 'malformed':
+      return new Failure('upstream-broken', `${operation} got ${outcome.why}${tried}`)
+    case 'answered':
+      return statusFailure(outcome, operation, tried)
+  }
+}
+
+type Answered = Extract<Outcome, { kind: 'answered' }>
+
+function statusFailure(outcome: Answered, operation: string, tried: string): Failure {
+  const { status, retryAfter } = outcome
+  const { message, code, contextId } = readErrorBody(outcome.body)
+  const correlationId = outcome.correlationId || contextId
+  const said = [code, message].filter((part) => part !== '').join(': ')
+  const text = `${operation} was answered with ${status}${said && ` ${said}`}${tried}`
+  const upstream = { status, code, correlationId }
+  if (status === 429 || status === 408 || status >= 500) {
+    const seconds = retryAfterSeconds(retryAfter, Date.now())
+    return new Failure('upstream-busy', text, { retryAfterSeconds: seconds, upstream })
+  }
+  if (status >= 400) return new Failure('upstream-refused', text, { upstream })
+  return new Failure('upstream-broken', `${text}, which is no answer to it`, { upstream })
+}
+
+type ErrorBody = { readonly message: string; readonly code: string; readonly contextId: string }
+
+/** The platform's error form, or OAuth's; an edge in front of the platform knows neither. */
+export function readErrorBody(body: unknown): ErrorBody {
+  const fields = typeof body === 'object' && body !== null ? body : {}
+  const text = (name: string): string => {
+    const value: unknown = Reflect.get(fields, name)
+    return typeof value === 'string' ? bounded(value, 500) : ''
+  }
+  return {
+    message: text('message') || text('error_description') || text('description'),
+    code: text('code') || text('error'),
+    contextId: text('contextId'),
+  }
+}
+
+/** The call's own bound ran out, whatever it was waiting for. */
+export function lateFailure(operation: string, timeoutMs: number): Failure {
+  const seconds = Math.ceil(timeoutMs / 1000)
+  return new Failure('upstream-busy', `${operation} was not done within ${seconds} s`)
+}
