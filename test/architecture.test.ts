@@ -30,7 +30,7 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
   'config.ts': { rooms: ['domain'], packages: ['typebox', 'node-cron', 'node:*'] },
   'service.ts': {
     rooms: ['domain', 'observability', 'genesys', 'worker', 'http', 'config.ts'],
-    packages: ['node:*'],
+    packages: ['fastify', 'node:*'],
   },
   'main.ts': {
     rooms: ['config.ts', 'service.ts', 'domain', 'observability'],

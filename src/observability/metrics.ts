@@ -235,6 +235,9 @@ function upstreamMetrics(registry: Registry) {
     registers: [registry],
   })
   for (const cause of RETRY_CAUSES) retries.inc({ cause }, 0)
+  for (const client of UPSTREAM_CLIENTS) {
+    for (const outcome of UPSTREAM_OUTCOMES) requests.inc({ client, outcome }, 0)
+  }
   const budget = new Gauge({
     name: `${PREFIX}upstream_budget_remaining`,
     help: 'Requests that an OAuth client may send at once within its budget',

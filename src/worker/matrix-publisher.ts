@@ -43,14 +43,18 @@ export class MatrixPublisher implements ServedMatrices {
     return this.#held
   }
 
+  /** Whether {@link current} would answer. */
+  get canServe(): boolean {
+    return this.#held !== undefined && this.ageSeconds(this.#held) <= this.#options.maxAgeSeconds
+  }
+
   current(): Matrix {
     const matrix = this.#held
     if (!matrix) throw new Failure('not-ready', 'no matrix has been built yet')
-    if (this.ageSeconds(matrix) > this.#options.maxAgeSeconds) {
-      throw new Failure(
-        'not-ready',
-        `the matrix is ${Math.floor(this.ageSeconds(matrix))} s old; at most ${this.#options.maxAgeSeconds} s is served`,
-      )
+    if (!this.canServe) {
+      const age = Math.floor(this.ageSeconds(matrix))
+      const limit = this.#options.maxAgeSeconds
+      throw new Failure('not-ready', `the matrix is ${age} s old; at most ${limit} s is served`)
     }
     return matrix
   }

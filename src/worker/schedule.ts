@@ -17,21 +17,25 @@ export type ScheduleOptions = {
 /** When rebuilds happen: at start, by cron, and soon again after a failure that leaves nothing to serve. */
 export class RebuildSchedule {
   readonly #options: ScheduleOptions
-  readonly #task: ReturnType<typeof schedule>
+  #task: ReturnType<typeof schedule> | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
+  #disposed = false
 
-  /** Begins with a rebuild at once. */
   constructor(options: ScheduleOptions) {
     this.#options = options
-    const { logger } = options
-    this.#task = schedule(options.cron, () => this.#begin('schedule'), {
+  }
+
+  /** Begins: with a rebuild at once. To be called once. */
+  begin(): void {
+    const { cron, logger } = this.#options
+    this.#task = schedule(cron, () => this.#begin('schedule'), {
       noOverlap: true,
       unref: true,
       logger: {
         info: () => undefined,
         debug: () => undefined,
-        warn: (message) => logger.warn({ cron: options.cron }, message),
+        warn: (message) => logger.warn({ cron }, message),
         error: (message, error) => logger.error({ err: error ?? message }, 'the schedule failed'),
       },
     })
@@ -42,6 +46,7 @@ export class RebuildSchedule {
   ended(rebuild: Rebuild): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    if (this.#disposed) return
     if (rebuild.state !== 'failed' || this.#options.canServe()) {
       this.#failures = 0
       return
@@ -59,7 +64,8 @@ export class RebuildSchedule {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer)
-    await this.#task.destroy()
+    this.#disposed = true
+    await this.#task?.destroy()
   }
 
   #begin(requestedBy: string): void {

@@ -228,6 +228,7 @@ test('the schedule begins at start, and soon again only while nothing can be ser
     logger,
     retryDelays: { firstMs: 1, maxMs: 4 },
   })
+  schedule.begin()
   t.same(starts, ['start'])
   schedule.ended({ state: 'failed' } as Rebuild)
   await begun.promise
@@ -256,6 +257,7 @@ test('cron begins rebuilds', async (t) => {
     canServe: () => true,
     logger,
   })
+  schedule.begin()
   // The schedule holds no process open; the test has to.
   const hold = setInterval(() => undefined, 1_000)
   t.teardown(() => clearInterval(hold))

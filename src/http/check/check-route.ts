@@ -1,0 +1,127 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { ALLOWED, evaluate, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
+import { explain } from '../../domain/explain.ts'
+import type { ServedMatrices } from '../../domain/served.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import { isPlain } from '../json-text.ts'
+import {
+  DivisionId,
+  GrantPath,
+  NamedThing,
+  PermissionCode,
+  problems,
+  ReasonName,
+  UserId,
+} from '../schemas.ts'
+import { createAnswerWriter, requireRevision } from './matrix-answer.ts'
+
+export type CheckRouteDeps = {
+  readonly matrices: ServedMatrices
+  readonly metrics: Pick<Metrics, 'decided' | 'checkTook' | 'answered'>
+  /** Is told of every user that the matrix does not know. Must be cheap. */
+  readonly unknownUsers: { note(id: string): void }
+}
+
+const Query = Type.Object({
+  userId: UserId,
+  permission: PermissionCode,
+  divisionId: Type.Optional(DivisionId),
+  explain: Type.Optional(
+    Type.Enum(['true', 'false'], {
+      description: 'With every path, and for a denial the nearest miss',
+    }),
+  ),
+})
+
+const Explanation = Type.Object({
+  paths: Type.Array(GrantPath, { description: 'The best ones first' }),
+  truncated: Type.Optional(Type.Literal(true)),
+  nearest: Type.Optional(
+    Type.Object(
+      {
+        permission: Type.Optional(Type.String()),
+        state: Type.Optional(Type.String()),
+        missing: Type.Optional(Type.Array(Type.String())),
+        divisions: Type.Optional(Type.Array(NamedThing)),
+        roles: Type.Optional(Type.Array(NamedThing)),
+        roleCount: Type.Optional(Type.Integer()),
+      },
+      { description: 'What comes nearest to a yes; only what applies' },
+    ),
+  ),
+})
+
+const Decision = Type.Object(
+  {
+    userId: Type.String(),
+    permission: Type.String(),
+    divisionId: Type.Optional(Type.String()),
+    allowed: Type.Boolean(),
+    reason: Type.Optional(ReasonName),
+    explanation: Type.Optional(Explanation),
+  },
+  {
+    description: 'Denied is an answer, not an error',
+    examples: [
+      {
+        userId: '0b9a1c6e-3f5d-4f0a-9c51-7d6a1f0e2b34',
+        permission: 'routing:queue:view',
+        allowed: true,
+      },
+    ],
+  },
+)
+
+/** The end of an answer without explanation, for each outcome. */
+const ENDINGS = OUTCOMES.map((name, outcome) => {
+  return outcome === ALLOWED ? ',"allowed":true}' : `,"allowed":false,"reason":"${name}"}`
+})
+
+/** `GET /api/v1/check-permission`, and `/check-permission`: one question, one answer. */
+export function checkRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
+  const { matrices, metrics, unknownUsers } = deps
+  const write = createAnswerWriter(matrices)
+  return (app, _options, done) => {
+    for (const url of ['/api/v1/check-permission', '/check-permission']) {
+      const short = url === '/check-permission'
+      app.get(
+        url,
+        {
+          schema: {
+            operationId: short ? 'checkPermissionShort' : 'checkPermission',
+            summary: short ? 'The same under a short path' : 'May a user do this?',
+            description:
+              'Answered from one immutable matrix in memory. A condition is never met here, for a query carries no attributes: what is conditional is denied.',
+            tags: ['checks'],
+            querystring: Query,
+            response: { 200: Decision, ...problems(400, 401, 403, 429, 503) },
+          },
+        },
+        (request, reply) => {
+          const { userId, permission, divisionId, explain: explained } = request.query
+          const matrix = matrices.current()
+          requireRevision(request, matrix)
+          const outcome = evaluate(matrix, userId, permission, divisionId)
+          const ending = ENDINGS[outcome] as string
+          if (explained === 'true') {
+            const decision = explain(matrix, { subjectId: userId, permission, divisionId })
+            const body = JSON.stringify({ userId, permission, divisionId, ...decision })
+            write(request, reply, matrix, body)
+          } else if (divisionId === undefined && isPlain(userId) && isPlain(permission)) {
+            const body = `{"userId":"${userId}","permission":"${permission}"${ending}`
+            write(request, reply, matrix, body, body.length)
+          } else {
+            const asked = JSON.stringify({ userId, permission, divisionId })
+            write(request, reply, matrix, asked.slice(0, -1) + ending)
+          }
+          if (outcome === UNKNOWN_USER) unknownUsers.note(userId)
+          metrics.decided(outcome)
+          metrics.answered('check', 200)
+          metrics.checkTook((performance.now() - request.arrivedAt) / 1000)
+        },
+      )
+    }
+    done()
+  }
+}

@@ -1,0 +1,192 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Failure } from '../domain/failure.ts'
+import type { FailureCode } from '../domain/failure.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { validationFailure } from './validation-failure.ts'
+
+/** Where failure codes meet HTTP, and nowhere else. */
+const STATUS: Record<FailureCode, number> = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  'not-found': 404,
+  conflict: 409,
+  gone: 410,
+  'too-large': 413,
+  'rate-limited': 429,
+  overloaded: 503,
+  'not-ready': 503,
+  'upstream-busy': 503,
+  'upstream-refused': 502,
+  'upstream-broken': 502,
+}
+
+const TITLES: Record<FailureCode, string> = {
+  invalid: 'The request is malformed',
+  unauthenticated: 'The caller is not known',
+  forbidden: 'The caller lacks a scope',
+  'not-found': 'There is no such thing',
+  conflict: 'Its state does not allow this',
+  gone: 'It is no longer held',
+  'too-large': 'The request is too large',
+  'rate-limited': 'Too many requests of this caller',
+  overloaded: 'The service is overloaded',
+  'not-ready': 'The answer is not known yet',
+  'upstream-busy': 'The platform could not be reached',
+  'upstream-refused': 'The platform refused',
+  'upstream-broken': 'The platform answered something unusable',
+}
+
+const TYPE_PREFIX = 'urn:genesys-permission-check:problem:'
+
+/** RFC 9457. `detail` and what follows it are there for expected failures only, never for bugs. */
+export type ProblemBody = {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail?: string
+  readonly instance?: string
+  readonly field?: string
+  readonly retryAfterSeconds?: number
+  readonly upstream?: Failure['upstream']
+}
+
+/** A refusal that is HTTP's own and has no meaning in the domain. */
+type ProtocolRefusal = { readonly code: string; readonly title: string; readonly status: number }
+
+const METHOD_NOT_ALLOWED: ProtocolRefusal = {
+  code: 'method-not-allowed',
+  title: 'The path exists, but not with this method',
+  status: 405,
+}
+const UNSUPPORTED_MEDIA_TYPE: ProtocolRefusal = {
+  code: 'unsupported-media-type',
+  title: 'The body is of a type that is not understood',
+  status: 415,
+}
+
+/** What problems need of the plane they occur on. */
+export type ProblemDeps = {
+  readonly plane: 'check' | 'admin'
+  readonly metrics: Pick<Metrics, 'failed' | 'answered'>
+  readonly logger: Pick<Logger, 'error'>
+  /** The `WWW-Authenticate` schemes that the plane understands. */
+  readonly challenges: readonly ('Bearer' | 'Basic')[]
+}
+
+/** The error handler of a plane: every failure leaves through here, is counted, and nothing leaks. */
+export function problemHandler(deps: ProblemDeps) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const failure = error instanceof Failure ? error : expectedFailure(error)
+    if (failure === UNSUPPORTED_MEDIA_TYPE) {
+      deps.metrics.failed(deps.plane, 'invalid')
+      const detail = 'the body must be application/json'
+      return sendProblem(request, reply, { ...described(UNSUPPORTED_MEDIA_TYPE), detail })
+    }
+    if (!(failure instanceof Failure)) {
+      deps.metrics.failed(deps.plane, 'internal')
+      deps.logger.error({ err: error, requestId: request.id }, 'a request failed unexpectedly')
+      const title = 'Something went wrong here'
+      return sendProblem(request, reply, { type: `${TYPE_PREFIX}internal`, title, status: 500 })
+    }
+    deps.metrics.failed(deps.plane, failure.code)
+    if (failure.code === 'unauthenticated') challenge(deps, request, reply)
+    if (failure.retryAfterSeconds !== undefined) {
+      reply.header('retry-after', Math.max(1, Math.ceil(failure.retryAfterSeconds)))
+    }
+    sendProblem(request, reply, problemOf(failure))
+  }
+}
+
+/** The body for a failure, without `instance`. */
+export function problemOf(failure: Failure): ProblemBody {
+  const { code, message, field, retryAfterSeconds, upstream } = failure
+  return {
+    type: TYPE_PREFIX + code,
+    title: TITLES[code],
+    status: STATUS[code],
+    detail: message,
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(upstream === undefined ? {} : { upstream }),
+  }
+}
+
+/** Answers 405 for a path that exists with other methods. */
+export function sendMethodNotAllowed(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  allowed: readonly string[],
+): void {
+  const allow = allowed.join(', ')
+  reply.header('allow', allow)
+  const detail = `${request.method} is not supported here; supported: ${allow}`
+  sendProblem(request, reply, { ...described(METHOD_NOT_ALLOWED), detail })
+}
+
+function described({ code, title, status }: ProtocolRefusal): ProblemBody {
+  return { type: TYPE_PREFIX + code, title, status }
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ProblemBody): void {
+  const { type, title, status, detail, ...rest } = problem
+  const body = { type, title, status, detail, instance: request.id, ...rest }
+  // A string passes by the route's response schema, which may not know this status.
+  void reply.code(status).type('application/problem+json').send(JSON.stringify(body))
+}
+
+function challenge(deps: ProblemDeps, request: FastifyRequest, reply: FastifyReply): void {
+  const realm = 'realm="genesys-permission-check"'
+  const given = request.headers.authorization === undefined ? '' : ', error="invalid_token"'
+  const challenges = deps.challenges.map((scheme) => {
+    return scheme === 'Bearer' ? `Bearer ${realm}${given}` : `Basic ${realm}, charset="UTF-8"`
+  })
+  reply.header('www-authenticate', challenges.length === 1 ? challenges[0] : challenges)
+}
+
+/** What Fastify throws about a request, as a failure; undefined for what is a bug. */
+function expectedFailure(error: unknown): Failure | ProtocolRefusal | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, statusCode, validation, validationContext } = error as FastifyError
+  if (validation) return validationFailure(validation, validationContext)
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Failure('too-large', 'the body is larger than this route takes')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return UNSUPPORTED_MEDIA_TYPE
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new Failure('invalid', 'the body is not valid JSON')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new Failure('invalid', 'the body is not as long as Content-Length says')
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new Failure('invalid', 'the path is not a valid URL path')
+    default:
+  }
+  // The JSON parser's own errors, and connections that ended before the body did.
+  if (statusCode === 400) return new Failure('invalid', 'the body is not valid JSON')
+  return undefined
+}
+
+/**
+ * Answers what is not even HTTP: Node has read no request, so there is no reply to use. Errors of a
+ * connection that is gone are dropped.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy()
+    return
+  }
+  const status =
+    { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400
+  const title = STATUS_CODES[status]
+  const body = JSON.stringify({ type: `${TYPE_PREFIX}invalid`, title, status })
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
