@@ -5,7 +5,14 @@ import type { Facts } from '../src/domain/facts.ts'
 import { permissionName } from '../src/domain/permission.ts'
 import type { LoadOrder } from './load-client.ts'
 import { FULL_SIZE, generateFacts } from './organization.ts'
-import { median, nextMessage, runLoad, SERVER_CORE, startProcess, stopProcess } from './processes.ts'
+import {
+  median,
+  nextMessage,
+  runLoad,
+  SERVER_CORE,
+  startProcess,
+  stopProcess,
+} from './processes.ts'
 import { pick, seededRandom } from './random.ts'
 import { CHECK_KEY, placeSnapshot, startServiceProcess } from './service-process.ts'
 
@@ -33,9 +40,6 @@ export async function measureHttp(): Promise<HttpFigures> {
   const bare = startProcess('bare-server.ts', { core: SERVER_CORE })
   const { port: barePort } = await nextMessage<{ port: number }>(bare)
   const service = await startServiceProcess(dataDir, { core: SERVER_CORE })
-  const order = (port: number, requests: readonly string[], connections = 32): LoadOrder => {
-    return { port, requests, connections, warmUpMs: 1_000, measureMs: 3_000, rate: 0 }
-  }
   const singles = singleRequests(facts)
   const port = service.checkPort
   const orders: Record<keyof HttpFigures, LoadOrder> = {
@@ -51,6 +55,10 @@ export async function measureHttp(): Promise<HttpFigures> {
     await stopProcess(service.child)
     await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+function order(port: number, requests: readonly string[], connections = 32): LoadOrder {
+  return { port, requests, connections, warmUpMs: 1_000, measureMs: 3_000, rate: 0 }
 }
 
 async function alternate(orders: Record<keyof HttpFigures, LoadOrder>): Promise<HttpFigures> {

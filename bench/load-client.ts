@@ -23,7 +23,7 @@ export type LoadReport = {
   readonly seconds: number
   /** Answers that were not 200. */
   readonly failed: number
-  /** Milliseconds from when a request was due to its answer; only with a rate. */
+  /** Milliseconds from sending to the whole answer; only with a rate. */
   readonly latency?: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
@@ -33,11 +33,13 @@ const OK = Buffer.from('HTTP/1.1 200 ')
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 process.on('message', (order: LoadOrder) => {
-  void run(order).then((report) => {
-    process.send?.(report)
-    process.disconnect()
-  })
+  void reportOn(order)
 })
+
+async function reportOn(order: LoadOrder): Promise<void> {
+  process.send?.(await run(order))
+  process.disconnect()
+}
 
 async function run(order: LoadOrder): Promise<LoadReport> {
   const counters: Counters = { answered: 0, failed: 0, measuring: false, latencies: [] }
@@ -64,8 +66,8 @@ async function run(order: LoadOrder): Promise<LoadReport> {
 
 type Lane = {
   readonly socket: Socket
-  /** Resolves when the answer is complete. `due` is when the request should have been sent. */
-  send(request: Buffer, due: number, answered: () => void): void
+  /** Calls back when the answer is complete. `sentAt` is 0 when nobody asks how long it took. */
+  send(request: Buffer, sentAt: number, answered: () => void): void
 }
 
 async function openLane(port: number, counters: Counters): Promise<Lane> {
@@ -75,7 +77,7 @@ async function openLane(port: number, counters: Counters): Promise<Lane> {
     socket.once('error', reject)
   })
   let done: (() => void) | undefined
-  let due = 0
+  let sentAt = 0
   let missing = -1
   let pending: Buffer | undefined
   socket.on('data', (chunk: Buffer) => {
@@ -95,15 +97,15 @@ async function openLane(port: number, counters: Counters): Promise<Lane> {
     missing = -1
     if (counters.measuring) {
       counters.answered += 1
-      if (due > 0) counters.latencies.push(performance.now() - due)
+      if (sentAt > 0) counters.latencies.push(performance.now() - sentAt)
     }
     done?.()
   })
   return {
     socket,
-    send(request, dueAt, answered) {
+    send(request, at, answered) {
       done = answered
-      due = dueAt
+      sentAt = at
       socket.write(request)
     },
   }
@@ -137,22 +139,23 @@ const driveFlatOut: Drive = async (lanes, _order, takeRequest, state) => {
 }
 
 /**
- * Requests become due at a steady rate, whether or not the server keeps up: a request that had to
- * wait for a free lane counts from when it was due.
+ * A steady rate: every millisecond what has become due is sent, whether or not the answers to
+ * earlier requests are there. With enough lanes nobody waits for one, and latency is the server's.
  */
 const drivePaced: Drive = async (lanes, order, takeRequest, state) => {
   const free = [...lanes]
   const start = performance.now()
   let sent = 0
   while (!state.stopped) {
-    const due = start + (sent * 1_000) / order.rate
-    if (performance.now() < due || free.length === 0) {
-      await new Promise((resolve) => setImmediate(resolve))
-      continue
+    await wait(1)
+    const due = ((performance.now() - start) * order.rate) / 1_000
+    while (sent < due && free.length > 0) {
+      sent += 1
+      const lane = free.pop() as Lane
+      lane.send(takeRequest(), performance.now(), () => free.push(lane))
     }
-    sent += 1
-    const lane = free.pop() as Lane
-    lane.send(takeRequest(), due, () => free.push(lane))
+    // What found no lane is not made up for later: a burst of it would measure the client.
+    if (free.length === 0) sent = Math.ceil(due)
   }
 }
 

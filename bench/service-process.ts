@@ -1,9 +1,8 @@
+import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { spawn, execFileSync } from 'node:child_process'
 import { buildMatrix } from '../src/domain/build-matrix.ts'
 import type { Facts } from '../src/domain/facts.ts'
 import { Matrix, stampRevision } from '../src/domain/matrix.ts'
@@ -24,6 +23,12 @@ export type ServiceProcess = {
   readonly readyMs: number
 }
 
+export type ServiceOptions = {
+  readonly core?: number
+  readonly env?: Readonly<Record<string, string>>
+  readonly readyWithinMs?: number
+}
+
 /** Puts a snapshot where the service finds it at start. */
 export async function placeSnapshot(dataDir: string, facts: Facts, origin = NO_PLATFORM) {
   await mkdir(dataDir, { recursive: true })
@@ -36,7 +41,7 @@ export async function placeSnapshot(dataDir: string, facts: Facts, origin = NO_P
 /** Starts the service as `npm start` does, and waits until it answers checks. */
 export async function startServiceProcess(
   dataDir: string,
-  options: { readonly core?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  options: ServiceOptions = {},
 ): Promise<ServiceProcess> {
   const started = performance.now()
   const child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
@@ -58,7 +63,7 @@ export async function startServiceProcess(
     execFileSync('taskset', ['-acp', String(options.core), String(child.pid)], { stdio: 'ignore' })
   }
   const { check, admin } = await listeningUrls(child)
-  await untilReady(check)
+  await untilReady(check, options.readyWithinMs ?? 120_000)
   return {
     child,
     checkPort: Number(new URL(check).port),
@@ -67,24 +72,20 @@ export async function startServiceProcess(
   }
 }
 
-async function listeningUrls(child: ChildProcess): Promise<{ check: string; admin: string }> {
+/** What the log says once both listeners are open. The log is read on to its end, so that it never stalls. */
+function listeningUrls(child: ChildProcess): Promise<{ check: string; admin: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ check: string; admin: string }>()
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  const signal = AbortSignal.timeout(60_000)
-  for await (const [line] of linesOf(lines, signal)) {
-    const entry = JSON.parse(line) as { msg?: string; check?: string; admin?: string }
-    if (entry.msg === 'listening' && entry.check && entry.admin) {
-      return { check: entry.check, admin: entry.admin }
-    }
-  }
-  throw new Error('the service ended before it listened')
+  lines.on('line', (line) => {
+    const { msg, check, admin } = JSON.parse(line) as Record<string, string>
+    if (msg === 'listening' && check && admin) resolve({ check, admin })
+  })
+  lines.once('close', () => reject(new Error('the service ended before it listened')))
+  return promise
 }
 
-async function* linesOf(lines: ReturnType<typeof createInterface>, signal: AbortSignal) {
-  for (;;) yield (await once(lines, 'line', { signal })) as [string]
-}
-
-async function untilReady(url: string): Promise<void> {
-  const deadline = performance.now() + 120_000
+async function untilReady(url: string, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs
   while (!(await fetch(`${url}/health/ready`)).ok) {
     if (performance.now() > deadline) throw new Error('the service did not become ready')
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -8,7 +8,7 @@ import type { Principal, Scope } from '../domain/principal.ts'
 export type JwtOptions = { readonly issuer: string; readonly audience: string }
 
 /** Who a token speaks for, and until when (epoch milliseconds) that may be remembered. */
-export type VerifiedToken = { readonly principal: Principal; readonly until: number }
+type VerifiedToken = { readonly principal: Principal; readonly until: number }
 
 export type TokenVerifier = {
   /** Known already and still good; undefined means {@link TokenVerifier.verify} has to look. */

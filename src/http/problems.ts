@@ -102,7 +102,7 @@ export function problemHandler(deps: ProblemDeps) {
 }
 
 /** The body for a failure, without `instance`. */
-export function problemOf(failure: Failure): ProblemBody {
+function problemOf(failure: Failure): ProblemBody {
   const { code, message, field, retryAfterSeconds, upstream } = failure
   return {
     type: TYPE_PREFIX + code,

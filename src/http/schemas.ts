@@ -72,7 +72,7 @@ export const RevisionNumber = Type.Integer({
   description: 'Revision of the matrix that answered; rises by one with every swap',
 })
 
-export const REASONS = [
+const REASONS = [
   'unknown_permission',
   'unknown_user',
   'inactive_user',

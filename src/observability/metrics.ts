@@ -8,6 +8,9 @@ import type { FailureCode } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
 
+/** Interval at which the event loop's lateness is sampled. */
+const DELAY_RESOLUTION_MS = 10
+
 /** Every metric of this service begins so. */
 export const PREFIX = 'permission_check_'
 
@@ -67,7 +70,7 @@ export type MetricsSources = {
 export function createMetrics(sources: MetricsSources) {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: PREFIX })
-  const delay = monitorEventLoopDelay({ resolution: 10 })
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS })
   delay.enable()
   registerMatrixGauges(registry, sources)
   registerEventLoopGauge(registry, delay)
@@ -325,8 +328,9 @@ function registerEventLoopGauge(
     registers: [registry],
     collect() {
       for (const [quantile, percentile] of quantiles) {
-        const nanoseconds = delay.count > 0 ? delay.percentile(percentile) : 0
-        this.set({ quantile }, nanoseconds / 1e9)
+        // What is sampled is the time between two samples: lateness is what exceeds the interval.
+        const between = delay.count > 0 ? delay.percentile(percentile) / 1e6 : 0
+        this.set({ quantile }, Math.max(0, between - DELAY_RESOLUTION_MS) / 1_000)
       }
       delay.reset()
     },

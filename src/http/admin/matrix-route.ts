@@ -10,7 +10,7 @@ import { problems } from '../schemas.ts'
 import { RebuildSchema } from './rebuild-routes.ts'
 
 /** What the service knows of itself beyond the matrix. */
-export type ServiceStatus = {
+type ServiceStatus = {
   /** The matrix that is held, whether or not it may be served. */
   readonly held: Matrix | undefined
   /** What the platform said of us; undefined until it has. */

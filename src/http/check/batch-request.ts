@@ -5,9 +5,9 @@ import { MAX_ID_LENGTH, MAX_PERMISSION_LENGTH } from '../schemas.ts'
 export const MAX_BATCH = 10_000
 const MAX_ATTRIBUTES = 100
 
-export type Attributes = Readonly<Record<string, string | number | boolean>>
+type Attributes = Readonly<Record<string, string | number | boolean>>
 
-export type BatchItem = {
+type BatchItem = {
   readonly userId: string
   readonly permission: string
   readonly divisionId?: string

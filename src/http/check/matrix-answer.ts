@@ -23,7 +23,7 @@ export function requireRevision(request: FastifyRequest, matrix: Matrix): void {
 }
 
 /** Age as it is told to callers: whole seconds. */
-export function wholeSeconds(matrices: ServedMatrices, matrix: Matrix): number {
+function wholeSeconds(matrices: ServedMatrices, matrix: Matrix): number {
   return Math.max(0, Math.floor(matrices.ageSeconds(matrix)))
 }
 

@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { measureHttp } from './http.ts'
+import { OTHER_CORE, pinning } from './processes.ts'
+import { measureRebuild } from './rebuild.ts'
+import { measureStart } from './start.ts'
+
+/**
+ * `npm run bench [-- matrix http start rebuild]`: measures what is named, or all, prints a table
+ * and writes it to `bench/results/latest.json`. Every figure that has a goal is a ratio of two
+ * things measured side by side in this run.
+ */
+
+type Figure = {
+  readonly name: string
+  readonly value: number
+  readonly unit: string
+  /** `>= 0.85`, `<= 20`: absent where nothing was promised. */
+  readonly goal?: string
+}
+
+const PARTS: Record<string, () => Promise<Figure[]>> = {
+  matrix: async () => measureMatrix(),
+  http: httpFigures,
+  start: startFigures,
+  rebuild: rebuildFigures,
+}
+
+type MatrixReport = {
+  readonly bytes: number
+  readonly buildSeconds: number
+  readonly mapBytes?: number
+  readonly nanoseconds: { readonly matrix: number; readonly divided: number; readonly map?: number }
+}
+
+function runMatrix(users: number, withMap: boolean): MatrixReport {
+  const file = join(import.meta.dirname, 'matrix.ts')
+  const flags = ['--expose-gc', '--max-old-space-size=12000', file, String(users)]
+  const command = [process.execPath, ...flags, ...(withMap ? ['map'] : [])]
+  const pinned = pinning ? ['taskset', '-c', String(OTHER_CORE), ...command] : command
+  const [program = '', ...args] = pinned
+  return JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as MatrixReport
+}
+
+function measureMatrix(): Figure[] {
+  const small = runMatrix(1_000, false)
+  const full = runMatrix(100_000, true)
+  const large = runMatrix(1_000_000, false)
+  const { matrix, divided, map = NaN } = full.nanoseconds
+  const mebibyte = 1024 * 1024
+  return [
+    { name: 'check in process, 100,000 users', value: matrix, unit: 'ns' },
+    { name: 'check in process with a division', value: divided, unit: 'ns' },
+    { name: 'speed against Map of Sets', value: map / matrix, unit: '×', goal: '>= 5' },
+    { name: 'the same with a division', value: map / divided, unit: '×', goal: '>= 5' },
+    { name: 'matrix in memory', value: full.bytes / mebibyte, unit: 'MiB', goal: '<= 16' },
+    {
+      name: 'memory of the Map',
+      value: (full.mapBytes ?? NaN) / full.bytes,
+      unit: '×',
+      goal: '>= 40',
+    },
+    {
+      name: 'slower from 1,000 to 100,000 users',
+      value: matrix / small.nanoseconds.matrix,
+      unit: '×',
+      goal: '<= 2.5',
+    },
+    {
+      name: 'slower from 1,000 to 1,000,000 users',
+      value: large.nanoseconds.matrix / small.nanoseconds.matrix,
+      unit: '×',
+      goal: '<= 4',
+    },
+    { name: 'building the matrix, 100,000 users', value: full.buildSeconds, unit: 's' },
+  ]
+}
+
+async function httpFigures(): Promise<Figure[]> {
+  const { bare, single, batchFull, batchCompact } = await measureHttp()
+  return [
+    { name: 'bare Fastify route', value: bare, unit: 'requests/s' },
+    { name: 'single checks', value: single, unit: 'checks/s' },
+    {
+      name: 'single checks against the bare route',
+      value: single / bare,
+      unit: '×',
+      goal: '>= 0.85',
+    },
+    {
+      name: 'batch of 1,000, full form, against single',
+      value: batchFull / single,
+      unit: '×',
+      goal: '>= 20',
+    },
+    {
+      name: 'batch of 1,000, compact form, against single',
+      value: batchCompact / single,
+      unit: '×',
+      goal: '>= 60',
+    },
+  ]
+}
+
+async function startFigures(): Promise<Figure[]> {
+  const { emptyMs, fullMs } = await measureStart()
+  return [
+    { name: 'ready, empty organisation', value: emptyMs, unit: 'ms' },
+    {
+      name: 'ready, snapshot of 100,000 users',
+      value: fullMs,
+      unit: 'ms',
+      goal: `<= ${1.5 * emptyMs + 500}`,
+    },
+  ]
+}
+
+async function rebuildFigures(): Promise<Figure[]> {
+  const figures = await measureRebuild()
+  const { requests, pages, p99Idle, p99Rebuilding } = figures
+  return [
+    {
+      name: 'rebuild of 100,000 users at 3,000 requests a minute',
+      value: figures.rebuildSeconds,
+      unit: 's',
+    },
+    { name: 'requests beyond the pages', value: requests - pages, unit: 'requests', goal: '<= 5' },
+    { name: 'p99 at 1,000 checks/s', value: p99Idle, unit: 'ms' },
+    { name: 'p99 while rebuilding', value: p99Rebuilding, unit: 'ms' },
+    {
+      name: 'p99 while rebuilding against without',
+      value: p99Rebuilding / p99Idle,
+      unit: '×',
+      goal: '<= 2',
+    },
+    { name: 'event loop late at most, idle', value: figures.lateIdleMs, unit: 'ms' },
+    {
+      name: 'event loop late at most, rebuilding',
+      value: figures.lateRebuildingMs,
+      unit: 'ms',
+      goal: '<= 20',
+    },
+  ]
+}
+
+function reached({ value, goal }: Figure): boolean | undefined {
+  const match = goal === undefined ? null : /^(<=|>=) (.+)$/.exec(goal)
+  if (!match) return undefined
+  const limit = Number(match[2])
+  return match[1] === '<=' ? value <= limit : value >= limit
+}
+
+function printTable(figures: readonly Figure[]): void {
+  for (const figure of figures) {
+    const mark = { true: 'reached', false: 'MISSED', undefined: '' }[String(reached(figure))] ?? ''
+    const value = figure.value.toLocaleString('en', { maximumSignificantDigits: 4 })
+    const cells = [figure.name.padEnd(52), value.padStart(10), figure.unit.padEnd(11)]
+    console.log(`${cells.join(' ')} ${(figure.goal ?? '').padEnd(12)} ${mark}`)
+  }
+}
+
+const asked = process.argv.slice(2)
+const names = asked.length > 0 ? asked : Object.keys(PARTS)
+const figures: Figure[] = []
+for (const name of names) {
+  const measure = PARTS[name]
+  if (!measure)
+    throw new Error(`nothing to measure is called ${name}: ${Object.keys(PARTS).join(', ')}`)
+  const found = await measure()
+  printTable(found)
+  figures.push(...found)
+}
+const folder = join(import.meta.dirname, 'results')
+mkdirSync(folder, { recursive: true })
+const report = {
+  takenAt: new Date().toISOString(),
+  node: process.version,
+  cpu: cpus()[0]?.model,
+  pinned: pinning,
+  figures: figures.map((figure) => ({ ...figure, reached: reached(figure) })),
+}
+writeFileSync(join(folder, 'latest.json'), `${JSON.stringify(report, null, 2)}\n`)
