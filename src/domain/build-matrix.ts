@@ -2,7 +2,7 @@ import { assembleMatrix } from './assemble-matrix.ts'
 import { encodeAssignments } from './encode-assignments.ts'
 import type { OrderedFacts } from './encode-assignments.ts'
 import { encodePermissions, encodeRoles } from './encode-roles.ts'
-import { encodeSubjects } from './encode-subjects.ts'
+import { encodeSubjects, orderByHash } from './encode-subjects.ts'
 import type { Facts, RoleFact } from './facts.ts'
 import { Failure } from './failure.ts'
 import { compareText, indexPermissions } from './role-permissions.ts'
@@ -39,10 +39,9 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
   const subjects = encodeSubjects(ordered.subjects, assignments, texts)
   return assembleMatrix({
     words: {
-      slots: subjects.slots,
+      buckets: subjects.buckets,
       subjects: subjects.records,
       assignments: assignments.words,
-      pairs: assignments.pairs,
       groups,
       roles: roles.roles,
       divisions,
@@ -64,6 +63,7 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
       permissionWords: roles.permissionWords,
       catalogued: permissions.filter((permission) => !permission.flat).length,
       firstSubjectText: subjects.firstText,
+      bucketShift: subjects.bucketShift,
     },
     takenAt: facts.takenAt,
   })
@@ -75,7 +75,7 @@ function orderFacts(facts: Facts): OrderedFacts {
   const groups = orderById('groups', facts.groups)
   return {
     ...facts,
-    subjects: orderById('subjects', facts.subjects),
+    subjects: orderByHash(orderById('subjects', facts.subjects)),
     roles,
     divisions,
     groups,

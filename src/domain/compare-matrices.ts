@@ -1,7 +1,8 @@
-import type { Facts, Grant } from './facts.ts'
+import type { Facts, Grant, SubjectFact } from './facts.ts'
 import { matrixFacts } from './matrix-facts.ts'
 import { Matrix } from './matrix.ts'
 import { permissionName } from './permission.ts'
+import { compareText } from './role-permissions.ts'
 
 /** The kinds of difference that are counted; a closed list, used as a metric's label. */
 export const DRIFT_KINDS = [
@@ -45,7 +46,7 @@ export function compareMatrices(before: SharedArrayBuffer, after: SharedArrayBuf
   const old = matrixFacts(new Matrix(before))
   const now = matrixFacts(new Matrix(after))
   const collector = new DriftCollector()
-  mergeById(old.subjects, now.subjects, {
+  mergeById(byId(old.subjects), byId(now.subjects), {
     added: ({ id }) => collector.add('subject_added', id),
     removed: ({ id }) => collector.add('subject_removed', id),
     both: (was, is) => {
@@ -139,6 +140,11 @@ type Differences<Item> = {
   readonly added: (item: Item) => void
   readonly removed: (item: Item) => void
   readonly both: (before: Item, after: Item) => void
+}
+
+/** Subjects stand in a matrix by hash. */
+function byId(subjects: readonly SubjectFact[]): SubjectFact[] {
+  return subjects.toSorted((a, b) => compareText(a.id, b.id))
 }
 
 /** Walks two lists in ascending order of id side by side. */

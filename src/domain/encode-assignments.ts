@@ -1,8 +1,9 @@
 import { ALL_DIVISIONS } from './facts.ts'
 import type { Facts, Grant, SubjectFact } from './facts.ts'
-import { EVERY_DIVISION, GROUP_BIT } from './matrix-layout.ts'
+import { Failure } from './failure.ts'
+import { fitsGrantWord, grantBits, GROUP_BIT } from './matrix-layout.ts'
 
-/** Facts in ascending order of id, with the position of each id. */
+/** Facts in the order of their records, with the position of each id. */
 export type OrderedFacts = Facts & {
   readonly roleIndex: ReadonlyMap<string, number>
   readonly divisionIndex: ReadonlyMap<string, number>
@@ -10,72 +11,70 @@ export type OrderedFacts = Facts & {
 }
 
 export type Assignments = {
-  /** Each subject's, then each group's: pair indices ascending, then group indices | GROUP_BIT. */
+  /** Each subject's, then each group's: grants ascending, then group indices | GROUP_BIT. */
   readonly words: number[]
   readonly starts: number[]
   readonly counts: number[]
-  readonly pairs: number[]
   readonly directGrants: number
   readonly groupGrants: number
   readonly skipped: number
 }
 
-/** Who holds what: each subject's grants and groups, each group's grants, as numbers. */
+/**
+ * Who holds what: each subject's grants and groups, each group's grants, as numbers. Throws
+ * `upstream-broken` when there are more roles and divisions than a grant has room for.
+ */
 export function encodeAssignments(facts: OrderedFacts): Assignments {
-  // (role, division) as one number, so that a set of pairs is a set of numbers.
-  const width = facts.divisions.length + 1
-  let skipped = 0
-  const keyOf = (grant: Grant): number | undefined => {
-    const role = facts.roleIndex.get(grant.roleId)
-    const everywhere = grant.divisionId === ALL_DIVISIONS
-    const division = everywhere ? facts.divisions.length : facts.divisionIndex.get(grant.divisionId)
-    if (role !== undefined && division !== undefined) return role * width + division
-    skipped += 1
-    return undefined
+  if (!fitsGrantWord(facts.roles.length, facts.divisions.length)) {
+    const counts = `${facts.roles.length} roles and ${facts.divisions.length} divisions`
+    throw new Failure('upstream-broken', `${counts} are more than a matrix can hold`)
   }
-  const keysOf = (grants: readonly Grant[]): number[] => {
-    const keys = new Set<number>()
-    for (const grant of grants) {
-      const key = keyOf(grant)
-      if (key !== undefined) keys.add(key)
-    }
-    return [...keys].sort((a, b) => a - b)
-  }
-  const holderKeys = [...facts.subjects, ...facts.groups].map((holder) => keysOf(holder.grants))
-  const usedKeys = [...new Set(holderKeys.flat())].sort((a, b) => a - b)
-  const pairByKey = new Map(usedKeys.map((key, index) => [key, index]))
-
   const words: number[] = []
   const starts: number[] = []
   const counts: number[] = []
   let directGrants = 0
-  for (const [holder, keys] of holderKeys.entries()) {
-    const start = words.length
-    for (const key of keys) words.push(pairByKey.get(key) ?? 0)
-    const subject = facts.subjects[holder]
-    if (subject) {
-      directGrants += keys.length
-      for (const group of groupIndices(subject, facts.groupIndex)) {
-        words.push((group | GROUP_BIT) >>> 0)
-      }
-    }
+  let groupGrants = 0
+  let skipped = 0
+  const addGrants = (grants: readonly Grant[]): number => {
+    const known = grantWords(facts, grants)
+    skipped += known.skipped
+    for (const word of known.words) words.push(word)
+    return known.words.length
+  }
+  const close = (start: number): void => {
     starts.push(start)
     counts.push(words.length - start)
   }
-  const grants = holderKeys.reduce((sum, keys) => sum + keys.length, 0)
-  return {
-    words,
-    starts,
-    counts,
-    pairs: usedKeys.flatMap((key) => {
-      const division = key % width
-      const everywhere = division === facts.divisions.length
-      return [Math.floor(key / width), everywhere ? EVERY_DIVISION : division]
-    }),
-    directGrants,
-    groupGrants: grants - directGrants,
-    skipped,
+  for (const subject of facts.subjects) {
+    const start = words.length
+    directGrants += addGrants(subject.grants)
+    for (const group of groupIndices(subject, facts.groupIndex)) words.push(group + GROUP_BIT)
+    close(start)
   }
+  for (const group of facts.groups) {
+    const start = words.length
+    groupGrants += addGrants(group.grants)
+    close(start)
+  }
+  return { words, starts, counts, directGrants, groupGrants, skipped }
+}
+
+/** Grants as words, each once and ascending, without those of an unknown role or division. */
+function grantWords(
+  facts: OrderedFacts,
+  grants: readonly Grant[],
+): { words: number[]; skipped: number } {
+  const { divisionBits, divisionMask } = grantBits(facts.divisions.length)
+  const words = new Set<number>()
+  let skipped = 0
+  for (const { roleId, divisionId } of grants) {
+    const role = facts.roleIndex.get(roleId)
+    const everywhere = divisionId === ALL_DIVISIONS
+    const division = everywhere ? divisionMask : facts.divisionIndex.get(divisionId)
+    if (role === undefined || division === undefined) skipped += 1
+    else words.add(role * 2 ** divisionBits + division)
+  }
+  return { words: [...words].sort((a, b) => a - b), skipped }
 }
 
 function groupIndices(subject: SubjectFact, groupIndex: ReadonlyMap<string, number>): number[] {

@@ -2,6 +2,7 @@ import type { Assignments } from './encode-assignments.ts'
 import type { SubjectFact } from './facts.ts'
 import { Failure } from './failure.ts'
 import { INFO, SUBJECT } from './matrix-layout.ts'
+import { compareText } from './role-permissions.ts'
 import { hashPacked, hashText, packed, packUuid } from './subject-id.ts'
 import type { TextTableBuilder } from './text-table.ts'
 
@@ -9,22 +10,31 @@ const STATE_NUMBER = { active: 0, inactive: 1, deleted: 2 } as const
 
 export type EncodedSubjects = {
   readonly records: Uint32Array
-  readonly slots: Uint32Array
+  readonly buckets: Uint32Array
+  readonly bucketShift: number
   /** Text number of the first subject's name; name and email of the others follow in pairs. */
   readonly firstText: number
 }
 
-/** The subjects' records and the hash table over their ids. Throws when one has too many grants. */
+/** Subjects in the order of their records: by bucket, and by id where two hashes are equal. */
+export function orderByHash(subjects: readonly SubjectFact[]): SubjectFact[] {
+  const hashed = subjects.map((subject) => ({ subject, hash: hashSubjectId(subject.id) }))
+  hashed.sort((a, b) => a.hash - b.hash || compareText(a.subject.id, b.subject.id))
+  return hashed.map(({ subject }) => subject)
+}
+
+/** The records of subjects that stand in order of hash. Throws when one has too many grants. */
 export function encodeSubjects(
   subjects: readonly SubjectFact[],
   assignments: Assignments,
   texts: TextTableBuilder,
 ): EncodedSubjects {
   const records = new Uint32Array(subjects.length * SUBJECT.words)
-  const slots = new Uint32Array(slotCount(subjects.length))
+  const bucketShift = 32 - bucketBits(subjects.length)
+  const buckets = new Uint32Array(2 ** (32 - bucketShift) + 1)
   for (const [index, subject] of subjects.entries()) {
     const at = index * SUBJECT.words
-    const hash = encodeId(subject.id, records, at, texts)
+    encodeId(subject.id, records, at, texts)
     const count = assignments.counts[index] ?? 0
     if (count > INFO.countMask) {
       throw new Failure('upstream-broken', `${subject.id} has ${count} grants and groups`)
@@ -36,38 +46,36 @@ export function encodeSubjects(
       // A state that is none of ours must never read as active.
       ((STATE_NUMBER[subject.state] ?? STATE_NUMBER.deleted) << INFO.stateShift) |
       (subject.kind === 'client' ? INFO.client : 0)
-    claimSlot(slots, hash, index)
+    const bucket = hashSubjectId(subject.id) >>> bucketShift
+    buckets[bucket + 1] = (buckets[bucket + 1] ?? 0) + 1
   }
+  // Counts become ends, and each end is where the next bucket begins.
+  for (let i = 1; i < buckets.length; i++) buckets[i] = (buckets[i] ?? 0) + (buckets[i - 1] ?? 0)
   const firstText = texts.starts.length - 1
   for (const subject of subjects) {
     texts.append(subject.name)
     texts.append(subject.email)
   }
-  return { records, slots, firstText }
+  return { records, buckets, bucketShift, firstText }
 }
 
-/** A power of two that leaves at least 45 slots in 100 empty, so that probes stay short. */
-function slotCount(subjects: number): number {
-  let count = 16
-  while (count * 0.55 < subjects) count *= 2
-  return count
+/** At most four subjects a bucket on average: about a hundred bytes to look through. */
+function bucketBits(subjects: number): number {
+  let bits = 1
+  while (2 ** bits * 4 < subjects) bits += 1
+  return bits
 }
 
-function encodeId(id: string, records: Uint32Array, at: number, texts: TextTableBuilder): number {
+function hashSubjectId(id: string): number {
+  return packUuid(id) ? hashPacked() : hashText(id)
+}
+
+function encodeId(id: string, records: Uint32Array, at: number, texts: TextTableBuilder): void {
   if (packUuid(id)) {
     records.set(packed, at)
-    return hashPacked()
+    return
   }
-  const hash = hashText(id)
-  records[at] = hash
+  records[at] = hashText(id)
   records[at + 1] = texts.intern(id)
   records[at + SUBJECT.info] = INFO.textId
-  return hash
-}
-
-function claimSlot(slots: Uint32Array, hash: number, index: number): void {
-  const mask = slots.length - 1
-  let slot = hash & mask
-  while (slots[slot] !== 0) slot = (slot + 1) & mask
-  slots[slot] = index + 1
 }

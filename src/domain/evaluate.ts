@@ -1,11 +1,9 @@
 import { evaluateCondition } from './condition.ts'
 import type { AttributeScopes } from './condition.ts'
 import {
-  EVERY_DIVISION,
   GROUP,
   GROUP_BIT,
   INFO,
-  PAIR,
   PERMISSION,
   PERMISSION_FLAG,
   POLICY,
@@ -43,7 +41,7 @@ export type Outcome = number
 /** One way in which a subject comes, or nearly comes, by a permission. */
 export type Path = {
   readonly role: number
-  /** Index, or EVERY_DIVISION. */
+  /** Index, or the one that stands for every division. */
   readonly division: number
   /** The group that gives the grant, or -1 for a direct one. */
   readonly group: number
@@ -108,7 +106,7 @@ export function decide(
     if (assignment < GROUP_BIT) {
       best = Math.min(
         best,
-        pairOutcome(matrix, assignment, -1, permission, asked, scopes, recorder),
+        grantOutcome(matrix, assignment, -1, permission, asked, scopes, recorder),
       )
     } else {
       const group = assignment - GROUP_BIT
@@ -117,8 +115,11 @@ export function decide(
       const first = groups[record + GROUP.start] as number
       const last = first + (groups[record + GROUP.count] as number)
       for (let j = first; j < last; j++) {
-        const pair = assignments[j] as number
-        best = Math.min(best, pairOutcome(matrix, pair, group, permission, asked, scopes, recorder))
+        const grant = assignments[j] as number
+        best = Math.min(
+          best,
+          grantOutcome(matrix, grant, group, permission, asked, scopes, recorder),
+        )
       }
     }
     if (best === ALLOWED && recorder === undefined) return ALLOWED
@@ -127,18 +128,19 @@ export function decide(
 }
 
 /** What one (role, division) answers, whoever holds it. */
-function pairOutcome(
+function grantOutcome(
   matrix: Matrix,
-  pair: number,
+  grant: number,
   group: number,
   permission: number,
   asked: number,
   scopes: AttributeScopes | undefined,
   recorder: Recorder | undefined,
 ): Outcome {
-  const { pairs, roleBits, permissionWords } = matrix
-  const role = pairs[pair * PAIR.words + PAIR.role] as number
-  const division = pairs[pair * PAIR.words + PAIR.division] as number
+  const { roleBits, permissionWords } = matrix
+  const { divisionBits, divisionMask } = matrix.grantBits
+  const role = grant >>> divisionBits
+  const division = grant & divisionMask
   const word = permission >>> 5
   const bit = 1 << (permission & 31)
   const given = ((roleBits[role * permissionWords + word] as number) & bit) !== 0
@@ -147,7 +149,7 @@ function pairOutcome(
     row !== 0 &&
     ((matrix.conditionalBits[(row - 1) * permissionWords + word] as number) & bit) !== 0
   if (!given && !conditional) return NOT_GRANTED
-  const reached = asked === ANY_DIVISION || division === EVERY_DIVISION || division === asked
+  const reached = asked === ANY_DIVISION || division === divisionMask || division === asked
   if (recorder === undefined) {
     if (given) return reached ? ALLOWED : OTHER_DIVISION
     if (scopes === undefined) return reached ? CONDITIONAL : OTHER_DIVISION

@@ -59,7 +59,7 @@ export function listPermissions(
   return { items, next: undefined }
 }
 
-/** Who may do something, in order of id: users and OAuth clients; conditional holders flagged. */
+/** Who may do something, in an order that is the same on every page of one matrix: users and OAuth clients; conditional holders flagged. */
 export function listHolders(
   matrix: Matrix,
   permission: number,

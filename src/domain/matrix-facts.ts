@@ -1,5 +1,6 @@
+import { ALL_DIVISIONS } from './facts.ts'
 import type { Facts, Grant, GroupFact, SubjectFact } from './facts.ts'
-import { GROUP, GROUP_BIT, INFO, PAIR, SUBJECT } from './matrix-layout.ts'
+import { GROUP, GROUP_BIT, INFO, SUBJECT } from './matrix-layout.ts'
 import type { Matrix } from './matrix.ts'
 import { readPermission, readRole } from './role-records.ts'
 
@@ -9,14 +10,16 @@ import { readPermission, readRole } from './role-records.ts'
  */
 export function matrixFacts(matrix: Matrix): Facts {
   const { organizationId, organizationName, activeAccessPolicies, gaps } = matrix.description
-  const grants = pairGrants(matrix)
-  const groups = readGroups(matrix, grants)
+  const readGrant = grantReader(matrix)
+  const groups = readGroups(matrix, readGrant)
   const permissions = indices(matrix.permissionCount, (index) => readPermission(matrix, index))
   return {
     organizationId,
     organizationName,
     takenAt: matrix.takenAt,
-    subjects: indices(matrix.subjectCount, (index) => readSubject(matrix, index, grants, groups)),
+    subjects: indices(matrix.subjectCount, (index) =>
+      readSubject(matrix, index, readGrant, groups),
+    ),
     groups,
     divisions: indices(matrix.divisionCount, (index) => matrix.division(index)),
     roles: indices(matrix.roleCount, (index) => readRole(matrix, index)),
@@ -28,34 +31,36 @@ export function matrixFacts(matrix: Matrix): Facts {
 
 /** Facts of the subjects as the matrix holds them, without those that are not in it. */
 export function subjectFacts(matrix: Matrix, ids: readonly string[]): SubjectFact[] {
-  const grants = pairGrants(matrix)
-  const groups = readGroups(matrix, grants)
+  const readGrant = grantReader(matrix)
+  const groups = readGroups(matrix, readGrant)
   const found = ids.map((id) => matrix.findSubject(id)).filter((index) => index >= 0)
-  return found.map((index) => readSubject(matrix, index, grants, groups))
+  return found.map((index) => readSubject(matrix, index, readGrant, groups))
 }
 
-function pairGrants(matrix: Matrix): Grant[] {
+/** Reads grants; the names of roles and divisions are read once for all. */
+function grantReader(matrix: Matrix): (word: number) => Grant {
+  const { divisionBits, divisionMask } = matrix.grantBits
   const roleIds = indices(matrix.roleCount, (index) => matrix.role(index).id)
-  return indices(matrix.pairs.length / PAIR.words, (pair) => {
-    const role = matrix.pairs[pair * PAIR.words + PAIR.role] ?? 0
-    const division = matrix.pairs[pair * PAIR.words + PAIR.division] ?? 0
-    return { roleId: roleIds[role] ?? '', divisionId: matrix.grantDivision(division).id }
+  const divisionIds = indices(matrix.divisionCount, (index) => matrix.division(index).id)
+  return (word) => ({
+    roleId: roleIds[word >>> divisionBits] ?? '',
+    divisionId: divisionIds[word & divisionMask] ?? ALL_DIVISIONS,
   })
 }
 
-function readGroups(matrix: Matrix, grants: readonly Grant[]): GroupFact[] {
+function readGroups(matrix: Matrix, readGrant: (word: number) => Grant): GroupFact[] {
   return indices(matrix.groupCount, (index) => {
     const start = matrix.groups[index * GROUP.words + GROUP.start] ?? 0
     const count = matrix.groups[index * GROUP.words + GROUP.count] ?? 0
     const held = matrix.assignments.subarray(start, start + count)
-    return { ...matrix.group(index), grants: pick(grants, held) }
+    return { ...matrix.group(index), grants: Array.from(held, readGrant) }
   })
 }
 
 function readSubject(
   matrix: Matrix,
   index: number,
-  grants: readonly Grant[],
+  readGrant: (word: number) => Grant,
   groups: readonly GroupFact[],
 ): SubjectFact {
   const at = index * SUBJECT.words
@@ -68,9 +73,9 @@ function readSubject(
   return {
     ...matrix.subject(index),
     groupIds: pick(groups, memberships).map((group) => group.id),
-    grants: pick(
-      grants,
+    grants: Array.from(
       assignments.filter((assignment) => assignment < GROUP_BIT),
+      readGrant,
     ),
   }
 }

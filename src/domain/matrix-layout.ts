@@ -5,7 +5,7 @@
  */
 
 /** Rises with every change of the layout: a snapshot of another version is not read. */
-export const LAYOUT_VERSION = 1
+export const LAYOUT_VERSION = 2
 
 /** "GPCM": first word of every matrix. Reads differently on a machine of other byte order. */
 export const MAGIC = 0x4750434d
@@ -26,6 +26,8 @@ export const HEADER = {
   catalogued: 9,
   /** Text number of subject 0's name; name and email of every subject follow in pairs. */
   firstSubjectText: 10,
+  /** How far a hash is shifted to the right to give its bucket. */
+  bucketShift: 11,
 } as const
 export const HEADER_FLOATS = { revision: 8, takenAt: 9 } as const
 
@@ -33,10 +35,11 @@ export const HEADER_FLOATS = { revision: 8, takenAt: 9 } as const
 export const SECTION_TABLE = 32
 
 /**
- * - `slots` open addressing, linear probing, power of two: subject index + 1, or 0 for empty
- * - `subjects` {@link SUBJECT} words each, in ascending order of id
- * - `assignments` of each subject, then of each group: a pair index, or a group index | GROUP_BIT
- * - `pairs` (role, division) that anyone holds, once each: {@link PAIR}
+ * - `buckets` hash table over the subjects: where the bucket of a hash begins; one more ends the last
+ * - `subjects` {@link SUBJECT} words each, in order of bucket: a bucket is a run of neighbours, so
+ *   that a look-up touches one or two cache lines of what may be a hundred megabytes
+ * - `assignments` of each subject, then of each group: a grant (role and division in one word, see
+ *   `grantWord`), or a group index | GROUP_BIT
  * - `groups`, `roles`, `divisions`, `permissions`, `policies` fixed-size records
  * - `actions` text indices of the policies' actions; `flat` permission indices of roles
  * - `roleBits` a row of permission bits for each role: what it gives without condition
@@ -44,10 +47,9 @@ export const SECTION_TABLE = 32
  * - `textStarts` where text i begins in `text` (i+1: where it ends); `text` UTF-8
  */
 export const SECTIONS = [
-  'slots',
+  'buckets',
   'subjects',
   'assignments',
-  'pairs',
   'groups',
   'roles',
   'divisions',
@@ -77,10 +79,23 @@ export const INFO = {
 /** Set in an assignment that names a group instead of a pair. */
 export const GROUP_BIT = 0x8000_0000
 
-export const PAIR = { words: 2, role: 0, division: 1 } as const
+/** How a grant is laid out in an assignment: the division's bits below the role's. */
+export type GrantBits = {
+  readonly divisionBits: number
+  /** All ones: also the division that stands for every division. */
+  readonly divisionMask: number
+}
 
-/** In a pair: every division. */
-export const EVERY_DIVISION = 0xffff_ffff
+/** Bits for so many divisions and the one value that stands for all of them. */
+export function grantBits(divisions: number): GrantBits {
+  const divisionBits = 32 - Math.clz32(divisions)
+  return { divisionBits, divisionMask: 2 ** divisionBits - 1 }
+}
+
+/** Whether roles and divisions fit into one word beside {@link GROUP_BIT}. */
+export function fitsGrantWord(roles: number, divisions: number): boolean {
+  return roles * 2 ** grantBits(divisions).divisionBits <= GROUP_BIT
+}
 
 export const GROUP = { words: 5, id: 0, name: 1, enabled: 2, start: 3, count: 4 } as const
 

@@ -5,8 +5,8 @@ import { Failure } from './failure.ts'
 import {
   DESCRIPTION_TEXT,
   DIVISION,
-  EVERY_DIVISION,
   GROUP,
+  grantBits,
   HEADER,
   HEADER_BYTES,
   HEADER_FLOATS,
@@ -20,7 +20,7 @@ import {
   SECTION_TABLE,
   SUBJECT,
 } from './matrix-layout.ts'
-import type { Section } from './matrix-layout.ts'
+import type { GrantBits, Section } from './matrix-layout.ts'
 import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
 import { TextIndex } from './text-index.ts'
 import { readText } from './text-table.ts'
@@ -57,10 +57,9 @@ export type Named = { readonly id: string; readonly name: string }
  */
 export class Matrix {
   readonly buffer: SharedArrayBuffer
-  readonly slots: Uint32Array
+  readonly buckets: Uint32Array
   readonly subjects: Uint32Array
   readonly assignments: Uint32Array
-  readonly pairs: Uint32Array
   readonly groups: Uint32Array
   readonly roles: Uint32Array
   readonly divisions: Uint32Array
@@ -71,7 +70,9 @@ export class Matrix {
   readonly roleBits: Uint32Array
   readonly conditionalBits: Uint32Array
   readonly permissionWords: number
-  readonly slotMask: number
+  readonly bucketShift: number
+  /** How grants are laid out in `assignments`. */
+  readonly grantBits: GrantBits
   /** 1 for each permission that a division narrows: one byte to read in a check. */
   readonly divisionAware: Uint8Array
   readonly description: MatrixDescription
@@ -96,10 +97,9 @@ export class Matrix {
     ) {
       throw new Failure('invalid', 'not a matrix of this version')
     }
-    this.slots = this.#section('slots')
+    this.buckets = this.#section('buckets')
     this.subjects = this.#section('subjects')
     this.assignments = this.#section('assignments')
-    this.pairs = this.#section('pairs')
     this.groups = this.#section('groups')
     this.roles = this.#section('roles')
     this.divisions = this.#section('divisions')
@@ -113,9 +113,9 @@ export class Matrix {
     const [textStart, textBytes] = this.#extent('text')
     this.#text = new Uint8Array(buffer, textStart, textBytes)
     this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
-    this.slotMask = this.slots.length - 1
-    // A probe ends at an empty slot: without one it would never end.
-    if (!this.slots.includes(0)) throw new Failure('invalid', 'a matrix with damaged slots')
+    this.bucketShift = this.#header[HEADER.bucketShift] ?? 0
+    this.grantBits = grantBits(this.divisionCount)
+    this.#checkBuckets()
     this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
     for (let index = 0; index < this.permissionCount; index++) {
       const flags = this.permissions[index * PERMISSION.words + PERMISSION.flags] ?? 0
@@ -125,6 +125,18 @@ export class Matrix {
     const divisions = Array.from({ length: this.divisionCount }, (_, i) => this.division(i).id)
     this.#divisionById = new TextIndex(divisions)
     this.description = JSON.parse(this.text(DESCRIPTION_TEXT)) as MatrixDescription
+  }
+
+  /** A look-up trusts the table of buckets with how far it reads. */
+  #checkBuckets(): void {
+    const { buckets } = this
+    let sound = buckets.length === 2 ** (32 - this.bucketShift) + 1
+    sound &&= buckets[0] === 0 && buckets[buckets.length - 1] === this.subjectCount
+    sound &&= this.subjects.length === this.subjectCount * SUBJECT.words
+    for (let i = 1; sound && i < buckets.length; i++) {
+      sound = (buckets[i] as number) >= (buckets[i - 1] as number)
+    }
+    if (!sound) throw new Failure('invalid', 'a matrix with damaged buckets')
   }
 
   #extent(section: Section): [start: number, bytes: number] {
@@ -209,16 +221,16 @@ export class Matrix {
 
   /** The subject's index, or -1. Ids compare byte for byte: an upper-case UUID is another id. */
   findSubject(id: string): number {
-    const { subjects, slots, slotMask } = this
     if (!packUuid(id)) return this.#findTextSubject(id)
+    const { subjects, buckets } = this
     const a = packed[0]
     const b = packed[1]
     const c = packed[2]
     const d = packed[3]
-    for (let slot = hashPacked() & slotMask; ; slot = (slot + 1) & slotMask) {
-      const entry = slots[slot] as number
-      if (entry === 0) return -1
-      const at = (entry - 1) * SUBJECT.words
+    const bucket = hashPacked() >>> this.bucketShift
+    const end = buckets[bucket + 1] as number
+    for (let index = buckets[bucket] as number; index < end; index++) {
+      const at = index * SUBJECT.words
       if (
         subjects[at] === a &&
         subjects[at + 1] === b &&
@@ -226,21 +238,23 @@ export class Matrix {
         subjects[at + 3] === d &&
         ((subjects[at + SUBJECT.info] as number) & INFO.textId) === 0
       ) {
-        return entry - 1
+        return index
       }
     }
+    return -1
   }
 
   #findTextSubject(id: string): number {
     const hash = hashText(id)
-    for (let slot = hash & this.slotMask; ; slot = (slot + 1) & this.slotMask) {
-      const entry = this.slots[slot] as number
-      if (entry === 0) return -1
-      const at = (entry - 1) * SUBJECT.words
+    const bucket = hash >>> this.bucketShift
+    const end = this.buckets[bucket + 1] ?? 0
+    for (let index = this.buckets[bucket] ?? 0; index < end; index++) {
+      const at = index * SUBJECT.words
       const info = this.subjects[at + SUBJECT.info] as number
       if ((info & INFO.textId) === 0 || this.subjects[at] !== hash) continue
-      if (this.text(this.subjects[at + 1] as number) === id) return entry - 1
+      if (this.text(this.subjects[at + 1] as number) === id) return index
     }
+    return -1
   }
 
   subjectId(index: number): string {
@@ -296,9 +310,10 @@ export class Matrix {
     return { ...this.#named(this.divisions, at), home: this.divisions[at + DIVISION.home] === 1 }
   }
 
-  /** The division of a pair by name: {@link EVERY_DIVISION} reads as `*`. */
+  /** The division of a grant by name: every division reads as `*`. */
   grantDivision(division: number): Named {
-    if (division === EVERY_DIVISION) return { id: ALL_DIVISIONS, name: 'all divisions' }
+    if (division === this.grantBits.divisionMask)
+      return { id: ALL_DIVISIONS, name: 'all divisions' }
     const { id, name } = this.division(division)
     return { id, name }
   }

@@ -256,10 +256,7 @@ test('listings hold what checks allow or call conditional, in pages of any size'
         const items = readAll(limit, (from) =>
           listHolders(matrix, index, { from, limit, divisionId }),
         )
-        assert.deepEqual(
-          items.map(({ id }) => id),
-          items.map(({ id }) => id).sort(),
-        )
+        assert.equal(new Set(items.map(({ id }) => id)).size, items.length)
         for (const { id, conditional, sources } of items) {
           holders.push(JSON.stringify([id, permission, conditional]))
           checkSources({ subjectId: id, permission, divisionId }, facts, sources)
