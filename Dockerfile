@@ -5,12 +5,9 @@ FROM node:24.21.0-trixie-slim AS base
 WORKDIR /app
 
 # No devDependencies (one of them is a whole Node), no install scripts: nothing here needs one.
-# They are cut out before npm compares manifest and lock: it would ask the lock for their binaries of
-# every platform, and a lock written where a registry has but some of these does not list them.
 FROM base AS dependencies
 COPY package.json package-lock.json ./
-RUN npm pkg delete devDependencies && \
-    npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM base AS simulator
 LABEL org.opencontainers.image.title="genesys-permission-check-simulator" \

@@ -20,6 +20,8 @@ export type LoadOrder = {
 
 export type LoadReport = {
   readonly answered: number
+  /** Warm-up included. */
+  readonly answeredInAll: number
   readonly seconds: number
   /** Answers that were not 200. */
   readonly failed: number
@@ -27,7 +29,13 @@ export type LoadReport = {
   readonly latency?: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
-type Counters = { answered: number; failed: number; measuring: boolean; latencies: number[] }
+type Counters = {
+  answered: number
+  answeredInAll: number
+  failed: number
+  measuring: boolean
+  latencies: number[]
+}
 
 const OK = Buffer.from('HTTP/1.1 200 ')
 const HEAD_END = Buffer.from('\r\n\r\n')
@@ -42,7 +50,13 @@ async function reportOn(order: LoadOrder): Promise<void> {
 }
 
 async function run(order: LoadOrder): Promise<LoadReport> {
-  const counters: Counters = { answered: 0, failed: 0, measuring: false, latencies: [] }
+  const counters: Counters = {
+    answered: 0,
+    answeredInAll: 0,
+    failed: 0,
+    measuring: false,
+    latencies: [],
+  }
   const requests = order.requests.map((text) => Buffer.from(text))
   const state = { stopped: false, next: 0 }
   const takeRequest = (): Buffer => requests[state.next++ % requests.length] as Buffer
@@ -60,8 +74,14 @@ async function run(order: LoadOrder): Promise<LoadReport> {
   state.stopped = true
   await ended
   for (const lane of lanes) lane.socket.destroy()
-  const { answered, failed } = counters
-  return { answered, failed, seconds, ...(order.rate > 0 ? { latency: quantiles(counters) } : {}) }
+  const { answered, answeredInAll, failed } = counters
+  return {
+    answered,
+    answeredInAll,
+    failed,
+    seconds,
+    ...(order.rate > 0 ? { latency: quantiles(counters) } : {}),
+  }
 }
 
 type Lane = {
@@ -95,6 +115,7 @@ async function openLane(port: number, counters: Counters): Promise<Lane> {
     } else missing -= chunk.length
     if (missing > 0) return
     missing = -1
+    counters.answeredInAll += 1
     if (counters.measuring) {
       counters.answered += 1
       if (sentAt > 0) counters.latencies.push(performance.now() - sentAt)

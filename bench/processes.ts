@@ -1,6 +1,7 @@
 import { execFileSync, fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { LoadOrder, LoadReport } from './load-client.ts'
@@ -72,6 +73,24 @@ export async function runLoad(order: LoadOrder): Promise<LoadReport> {
     await stopProcess(client)
   }
 }
+
+/**
+ * Seconds of processor time that a process has used, all its threads together; undefined where
+ * `/proc` does not tell.
+ */
+export function cpuSeconds(pid: number | undefined): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // After the name in brackets: user and system time are the 12th and 13th of what follows.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  } catch {
+    return undefined
+  }
+}
+
+/** `sysconf(_SC_CLK_TCK)` of every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

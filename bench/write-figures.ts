@@ -41,7 +41,7 @@ function figuresTable({ takenAt, node, cpu, figures }: Report): string {
 }
 
 function shown(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 })
+  return value.toLocaleString('en', { maximumSignificantDigits: 4 })
 }
 
 function goalText(goal: string): string {

@@ -5,7 +5,7 @@ import type { Config, KeySource } from './config.ts'
 import { Failure } from './domain/failure.ts'
 import { resolveRegion } from './domain/region.ts'
 import { openUpstream } from './genesys/upstream.ts'
-import type { Upstream, UpstreamEvent } from './genesys/upstream.ts'
+import type { Upstream, UpstreamEvent, UpstreamOptions } from './genesys/upstream.ts'
 import { buildAdminApp } from './http/admin/admin-app.ts'
 import { createAuthenticator, openAuthenticator } from './http/authenticator.ts'
 import type { Authenticator } from './http/authenticator.ts'
@@ -33,6 +33,8 @@ export type Overrides = {
   /** Epoch milliseconds; what ages are measured with. */
   readonly now?: () => number
   readonly drainMs?: number
+  /** How long and how often the platform is tried. */
+  readonly upstream?: Pick<UpstreamOptions, 'requestTimeoutMs' | 'maxAttempts'>
 }
 
 /** A whole service. Created it holds its parts but does nothing; disposed it has let go of all. */
@@ -55,7 +57,9 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   const now = overrides.now ?? Date.now
   const held = await openMatrices(config, logger, now, stack)
   const { metrics, publisher } = held
-  const upstream = stack.use(openUpstream(upstreamOptions(config, metrics)))
+  const upstream = stack.use(
+    openUpstream({ ...upstreamOptions(config, metrics), ...overrides.upstream }),
+  )
   const workers = createWorkers({ config, logger, now, upstream, ...held }, stack)
   const draining = { value: false }
   const apps = createApps({ config, logger, ...held, ...workers, draining }, stack)
@@ -119,7 +123,7 @@ async function openMatrices(
     },
     organizationId: genesys.organizationId,
     logger,
-    onWritten: metrics.snapshotWritten,
+    onWritten: (result) => metrics.snapshotWritten(result),
   })
   const publisher = new MatrixPublisher({
     maxAgeSeconds: config.maxSnapshotAgeSeconds,
@@ -240,7 +244,7 @@ function openAuth(
   }
   const authenticator = createAuthenticator({ keys, jwt: config.auth.jwt, acceptBasic })
   if (file !== undefined) {
-    const onKeys = authenticator.replaceKeys
+    const onKeys = (replacement: typeof keys): void => authenticator.replaceKeys(replacement)
     stack.use(watchKeyFile({ path: file, scopes, onKeys, logger }))
   }
   return authenticator

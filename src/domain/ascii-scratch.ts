@@ -4,7 +4,7 @@
  */
 
 /** Longer texts are not written. A multiple of four. */
-export const SCRATCH_BYTES = 256
+const SCRATCH_BYTES = 256
 
 // What `write(text, 'utf8')` calls, without its argument checks: V8 calls it directly, at half the
 // cost of reading the text unit by unit. It is on every Buffer but in no type definition.

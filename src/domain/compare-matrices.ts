@@ -25,7 +25,7 @@ export const DRIFT_KINDS = [
 ] as const
 export type DriftKind = (typeof DRIFT_KINDS)[number]
 
-export type DriftEntry = {
+type DriftEntry = {
   readonly kind: DriftKind
   /** The subject, group, role, division or permission that differs. */
   readonly id: string

@@ -28,9 +28,9 @@ export type OutcomeName = (typeof OUTCOMES)[number]
 export type Reason = Exclude<OutcomeName, 'allowed'>
 
 export const ALLOWED = 0
-export const UNKNOWN_PERMISSION = 1
+const UNKNOWN_PERMISSION = 1
 export const UNKNOWN_USER = 2
-export const INACTIVE_USER = 3
+const INACTIVE_USER = 3
 export const CONDITIONAL = 4
 export const OTHER_DIVISION = 5
 export const NOT_GRANTED = 6

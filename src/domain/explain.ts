@@ -35,7 +35,7 @@ export type NearestMiss = {
   readonly roleCount?: number
 }
 
-export type Explanation = {
+type Explanation = {
   readonly paths: readonly NamedPath[]
   /** True when there were more paths than are listed. */
   readonly truncated?: true

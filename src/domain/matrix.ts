@@ -28,7 +28,7 @@ import { readText } from './text-table.ts'
 /** Asked for no particular division: any grant will do. */
 export const ANY_DIVISION = -1
 /** A division that the organisation does not have (or `*` itself): only grants in `*` reach it. */
-export const UNKNOWN_DIVISION = -2
+const UNKNOWN_DIVISION = -2
 
 const STATES: readonly SubjectState[] = ['active', 'inactive', 'deleted']
 

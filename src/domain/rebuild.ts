@@ -1,7 +1,7 @@
 import type { Progress } from './directory.ts'
 
 /** `failed`: the platform could not be read. `refused`: a guard said no; `error` names it. */
-export type RebuildState = 'running' | 'succeeded' | 'failed' | 'refused'
+type RebuildState = 'running' | 'succeeded' | 'failed' | 'refused'
 
 /** One rebuild, from its start to its end. Times are ISO 8601 text in UTC. */
 export type Rebuild = {

@@ -1,5 +1,5 @@
 /** Regions of Genesys Cloud: AWS name → host. API and login are `api.` and `login.` of the host. */
-export const REGION_HOSTS: Readonly<Record<string, string>> = {
+const REGION_HOSTS: Readonly<Record<string, string>> = {
   'us-east-1': 'mypurecloud.com',
   'us-east-2': 'use2.us-gov-pure.cloud',
   'us-west-2': 'usw2.pure.cloud',

@@ -4,7 +4,7 @@ import type { Matrix } from './matrix.ts'
 import { policyName } from './permission.ts'
 
 /** Policy `index` as it was read from its role. */
-export function readPolicy(matrix: Matrix, index: number): PolicyFact {
+function readPolicy(matrix: Matrix, index: number): PolicyFact {
   const at = index * POLICY.words
   const word = (field: number): number => matrix.policies[at + field] ?? 0
   const start = word(POLICY.actionStart)

@@ -29,6 +29,8 @@ export type PlatformOptions = {
   readonly concurrency?: number | undefined
   /** Bound of one exchange; default 30,000. */
   readonly requestTimeoutMs?: number | undefined
+  /** Exchanges of one call at most, whatever its policy says; no such bound by default. */
+  readonly maxAttempts?: number | undefined
 }
 
 const DEFAULT_CONCURRENCY = 6
@@ -128,7 +130,8 @@ function openClient(account: Account, surroundings: Surroundings): PlatformClien
     concurrency,
     call(policy, run) {
       const signal = AbortSignal.any([policy.signal, closing])
-      return withPolicy({ ...policy, signal }, () => run(session))
+      const attempts = attemptsOf(options, policy.attempts)
+      return withPolicy({ ...policy, attempts, signal }, () => run(session))
     },
   }
 }
@@ -142,7 +145,7 @@ async function login(
   const policy = {
     priority: 'role-change',
     signal: closing,
-    attempts: LOGIN_ATTEMPTS,
+    attempts: attemptsOf(account.options, LOGIN_ATTEMPTS),
     timeoutMs: LOGIN_ATTEMPTS * timeoutOf(account.options) + LOGIN_PAUSES_MS,
   } as const
   const { id, secret } = account
@@ -172,6 +175,10 @@ function explainRefusal(error: unknown, account: Account): unknown {
 
 function timeoutOf(options: PlatformOptions): number {
   return options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS
+}
+
+function attemptsOf(options: PlatformOptions, wanted: number): number {
+  return Math.min(wanted, options.maxAttempts ?? wanted)
 }
 
 function addressOf(options: PlatformOptions): PlatformAddress {

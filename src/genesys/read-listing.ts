@@ -132,7 +132,7 @@ class ListingReader<Item extends { readonly id: string }> {
     try {
       const where = `page ${pageNumber}`
       const envelope = objectIn(answer, where)
-      const { total, pageSize } = envelope
+      const { total, pageSize, pageCount } = envelope
       if (typeof total !== 'number' || !Number.isSafeInteger(total) || total < 0) {
         throw broken(where, 'no total')
       }
@@ -140,7 +140,12 @@ class ListingReader<Item extends { readonly id: string }> {
       const items = listIn(envelope, 'entities', where).map((entity) => this.#listing.map(entity))
       // The platform may give smaller pages than were asked for.
       const given = typeof pageSize === 'number' && pageSize >= 1 ? pageSize : this.#pageSize
-      return { total, pageSize: Math.min(given, this.#pageSize), items }
+      const size = Math.min(given, this.#pageSize)
+      // A total that is too small by whole pages would hide them.
+      if (typeof pageCount === 'number' && pageCount > Math.max(1, Math.ceil(total / size))) {
+        throw broken(where, `${pageCount} pages for a total of ${total}`)
+      }
+      return { total, pageSize: size, items }
     } catch (error) {
       if (error instanceof Failure) throw new Inconsistency(error.message)
       throw error

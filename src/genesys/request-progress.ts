@@ -15,6 +15,7 @@ export class RequestProgress {
   plan(requests: number): void {
     this.#planned += requests
     this.#total = Math.max(this.#total, this.#planned)
+    this.#report()
   }
 
   /** One of the planned requests was answered. */

@@ -1,6 +1,14 @@
 import { fastifySwagger } from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { TSchema } from 'typebox'
 import { MinimumRevision } from './schemas.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The query of a route that checks it by hand. */
+    documentedQuery?: TSchema
+  }
+}
 
 export type PlaneDescription = {
   readonly title: string
@@ -42,7 +50,14 @@ export function describePlane(app: FastifyInstance, plane: PlaneDescription): vo
         return $id ?? `def-${index}`
       },
     },
-    transform: ({ schema, url }) => ({ schema: withRevisionHeader(schema), url }),
+    transform: ({ schema, url, route }) => {
+      const { documentedQuery } = route.config ?? {}
+      const documented = withRevisionHeader(schema)
+      return {
+        schema: documentedQuery ? { ...documented, querystring: documentedQuery } : documented,
+        url,
+      }
+    },
   })
 }
 

@@ -1,7 +1,7 @@
 import type { Metric, Registry } from 'prom-client'
 
 /** Upper bounds in seconds: from what a check in memory takes to what no caller waits for. */
-export const LATENCY_BUCKETS: readonly number[] = [
+const LATENCY_BUCKETS: readonly number[] = [
   0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
   0.25, 0.5, 1,
 ]

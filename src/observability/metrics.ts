@@ -16,7 +16,7 @@ export const PREFIX = 'permission_check_'
 
 /** Closed lists of label values: a label never holds what a caller or the platform wrote. */
 export const PLANES = ['check', 'admin'] as const
-export const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
+const STATUS_CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 export const REBUILD_RESULTS = ['succeeded', 'failed', 'refused'] as const
 export const SNAPSHOT_RESULTS = ['written', 'failed'] as const
 export const UNKNOWN_USER_RESULTS = ['found', 'absent', 'failed', 'dropped'] as const

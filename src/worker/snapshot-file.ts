@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { open, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -30,7 +30,7 @@ export async function writeSnapshot(
   matrix: Matrix,
   origin: SnapshotOrigin,
 ): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${randomUUID()}.tmp`
   try {
     const file = await open(temporary, 'w', 0o600)
     try {

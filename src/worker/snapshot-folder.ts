@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
@@ -48,9 +49,9 @@ export class SnapshotFolder {
     const { path } = this.#options
     try {
       await mkdir(path, { recursive: true, mode: 0o700 })
-      const probe = join(path, `.probe-${process.pid}`)
+      const probe = join(path, `.probe-${randomUUID()}`)
       await (await open(probe, 'w')).close()
-      await unlink(probe)
+      await rm(probe)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       throw new Failure('invalid', `DATA_DIR (${path}) cannot be written: ${code}`, {
@@ -73,7 +74,7 @@ export class SnapshotFolder {
   /** Makes a revision durable, so that it is never given to another matrix, also after a crash. */
   async reserveRevision(revision: number): Promise<void> {
     const path = join(this.#options.path, REVISION_NAME)
-    const temporary = `${path}.${process.pid}.tmp`
+    const temporary = `${path}.${randomUUID()}.tmp`
     try {
       const file = await open(temporary, 'w', 0o600)
       try {
@@ -85,6 +86,7 @@ export class SnapshotFolder {
       await rename(temporary, path)
       await syncFolder(this.#options.path)
     } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined)
       // Fresh answers matter more than a number that stays unique over a crash.
       this.#options.logger.error({ err: error, revision }, 'a revision could not be reserved')
     }
@@ -153,12 +155,14 @@ export class SnapshotFolder {
   async #removeOld(): Promise<void> {
     const { path } = this.#options
     for (const revision of (await this.#revisions()).slice(KEPT_SNAPSHOTS)) {
-      await unlink(join(path, snapshotName(revision)))
+      await rm(join(path, snapshotName(revision)), { force: true })
     }
     for (const name of await readdir(path)) {
       if (!name.endsWith('.tmp')) continue
-      const { mtimeMs } = await stat(join(path, name))
-      if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await unlink(join(path, name))
+      // Another service that shares the folder may have been faster.
+      const found = await stat(join(path, name)).catch(() => undefined)
+      if (!found || Date.now() - found.mtimeMs <= ABANDONED_AFTER_MS) continue
+      await rm(join(path, name), { force: true })
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isText } from '../text-value.ts'
 import { Failure } from '../../domain/failure.ts'
 import { MAX_ID_LENGTH, MAX_PERMISSION_LENGTH } from '../schemas.ts'
 
@@ -104,10 +105,6 @@ function requireAttributes(value: unknown, field: string): void {
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= maxLength
 }
 
 function wrongText(field: string, value: unknown, maxLength: number): Failure {

@@ -1,13 +1,19 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { Type } from 'typebox'
+import type { Static } from 'typebox'
 import { ALLOWED, evaluate, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
 import { explain } from '../../domain/explain.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { isPlain } from '../json-text.ts'
+import { isText } from '../text-value.ts'
+import { validationFailure } from '../validation-failure.ts'
 import {
   DivisionId,
   GrantPath,
+  MAX_ID_LENGTH,
+  MAX_PERMISSION_LENGTH,
   NamedThing,
   PermissionCode,
   problems,
@@ -33,6 +39,27 @@ const Query = Type.Object({
     }),
   ),
 })
+
+type Query = Static<typeof Query>
+
+/**
+ * The query, checked. What is right is seen at a glance; only what is not goes through the schema,
+ * which knows the words for it.
+ */
+function readQuery(request: FastifyRequest): Query {
+  const query = request.query as Record<string, unknown>
+  if (
+    isText(query['userId'], MAX_ID_LENGTH) &&
+    isText(query['permission'], MAX_PERMISSION_LENGTH) &&
+    (query['divisionId'] === undefined || isText(query['divisionId'], MAX_ID_LENGTH)) &&
+    (query['explain'] === undefined || query['explain'] === 'true' || query['explain'] === 'false')
+  ) {
+    return query as Query
+  }
+  const validate = request.compileValidationSchema(Query, 'querystring')
+  if (validate(query)) return query as Query
+  throw validationFailure((validate.errors ?? []) as FastifySchemaValidationError[], 'querystring')
+}
 
 const Explanation = Type.Object({
   paths: Type.Array(GrantPath, { description: 'The best ones first' }),
@@ -94,12 +121,12 @@ export function checkRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
             description:
               'Answered from one immutable matrix in memory. A condition is never met here, for a query carries no attributes: what is conditional is denied.',
             tags: ['checks'],
-            querystring: Query,
             response: { 200: Decision, ...problems(400, 401, 403, 429, 503) },
           },
+          config: { documentedQuery: Query },
         },
         (request, reply) => {
-          const { userId, permission, divisionId, explain: explained } = request.query
+          const { userId, permission, divisionId, explain: explained } = readQuery(request)
           const matrix = matrices.current()
           requireRevision(request, matrix)
           const outcome = evaluate(matrix, userId, permission, divisionId)

@@ -113,7 +113,7 @@ function permissionUsers(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
           operationId: 'listPermissionUsers',
           summary: 'Who may do this',
           description:
-            'Users and OAuth clients that a check would allow, in order of id, with sources. Pages stay on the revision of the first one.',
+            'Users and OAuth clients that a check would allow, with sources, in an order that is the same on every page of a revision. Pages stay on the revision of the first one.',
           tags: ['listings'],
           params: Type.Object({ permission: PermissionCode }),
           querystring: Query,

@@ -1,0 +1,120 @@
+import { ADMIN_KEY, CHECK_KEY } from './environment.ts'
+import { until } from './until.ts'
+
+// Bodies are read as callers do: by name, without a schema.
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Body = any
+
+export type Answer = {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly body: Body
+}
+
+export type Question = {
+  readonly userId: string
+  readonly permission: string
+  readonly divisionId?: string | undefined
+}
+
+export type Addresses = { readonly checkUrl: string; readonly adminUrl: string }
+
+export type Sent = {
+  readonly key?: string
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+}
+
+/** Asks both planes over HTTP; `onText` is told of all that comes back. */
+export class Caller {
+  readonly #addresses: Addresses
+  readonly #onText: (text: string) => void
+
+  constructor(addresses: Addresses, onText: (text: string) => void = () => undefined) {
+    this.#addresses = addresses
+    this.#onText = onText
+  }
+
+  check(path: string, { key = CHECK_KEY, ...sent }: Sent = {}): Promise<Answer> {
+    return this.#send(this.#addresses.checkUrl + path, { key, ...sent })
+  }
+
+  admin(path: string, { key = ADMIN_KEY, ...sent }: Sent = {}): Promise<Answer> {
+    return this.#send(this.#addresses.adminUrl + path, { key, ...sent })
+  }
+
+  /** A single check; other members are query parameters too. */
+  ask(question: Question & { explain?: string }, sent: Sent = {}): Promise<Answer> {
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries(question)) if (value) query.set(name, value)
+    return this.check(`/check-permission?${query.toString()}`, sent)
+  }
+
+  /** `allowed`, or the reason why not. */
+  async outcome(question: Question): Promise<string> {
+    const { status, body } = await this.ask(question)
+    if (status !== 200) return `${status} ${body.type}`
+    return body.allowed === true ? 'allowed' : body.reason
+  }
+
+  async batch(checks: readonly Question[]): Promise<Answer> {
+    return await this.check('/api/v1/check-permissions', { body: { checks } })
+  }
+
+  ready(): Promise<Answer> {
+    return this.check('/health/ready', { key: '' })
+  }
+
+  /** The first answer of a service that is ready. */
+  untilReady(): Promise<Answer> {
+    return until('the service is ready', async () => {
+      const ready = await this.ready()
+      return ready.status === 200 && ready
+    })
+  }
+
+  async startRebuild(body: unknown = {}): Promise<Body> {
+    const started = await until('a rebuild may be asked for', async () => {
+      const answer = await this.admin('/admin/v1/rebuilds', { body })
+      return answer.status !== 429 && answer
+    })
+    if (started.status !== 202) throw new Error(`a rebuild was not started: ${started.text}`)
+    return started.body
+  }
+
+  untilEnded(id: string): Promise<Body> {
+    return until('the rebuild has ended', async () => {
+      const { status, body } = await this.admin(`/admin/v1/rebuilds/${id}`)
+      return status === 200 && body.state !== 'running' && body
+    })
+  }
+
+  async rebuild(body: unknown = {}): Promise<Body> {
+    return await this.untilEnded((await this.startRebuild(body)).id)
+  }
+
+  /** One value of `/metrics`. */
+  async metric(name: string): Promise<number> {
+    const { text } = await this.admin('/metrics')
+    const line = text.split('\n').find((each) => each.startsWith(`permission_check_${name} `))
+    return Number(line?.split(' ').at(-1))
+  }
+
+  async #send(url: string, { key, body, headers }: Sent): Promise<Answer> {
+    const response = await fetch(url, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        ...(key ? { authorization: `Bearer ${key}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+    })
+    const text = await response.text()
+    this.#onText(`${JSON.stringify([...response.headers])}${text}`)
+    const json = /json/.test(response.headers.get('content-type') ?? '')
+    const parsed: Body = json && text !== '' ? JSON.parse(text) : undefined
+    return { status: response.status, headers: response.headers, text, body: parsed }
+  }
+}

@@ -1,0 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+const PAUSE_MS = 60
+const PATIENCE_MS = 30_000
+
+type Falsy = false | undefined | null | 0 | ''
+
+/** What the condition gives once it holds. Throws when it has not after half a minute. */
+export async function until<Value>(
+  what: string,
+  condition: () => Value | Falsy | Promise<Value | Falsy>,
+): Promise<Value> {
+  const end = performance.now() + PATIENCE_MS
+  for (;;) {
+    const value = await condition()
+    if (value) return value
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`)
+    await delay(PAUSE_MS)
+  }
+}
