@@ -212,7 +212,7 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     auth: openAuth(config, auth.adminKeys, true, logger, stack),
     rebuilds: rebuilder,
     registry: metrics.registry,
-    checkDocument: () => check.swagger(),
+    checkApp: check,
     status: () => ({
       held: publisher.held,
       startCheck: startCheck.passed,

@@ -85,7 +85,7 @@ for (const plane of PLANE_NAMES) {
     const registered: string[] = []
     app.addHook('onRoute', ({ method, url, schema }) => {
       if (schema?.hide === true) {
-        t.match(url, /^\/docs/, 'only the documentation hides itself')
+        t.match(url, /^\/(docs|try\/)/, 'only the documentation hides itself, and what it tries')
         return
       }
       const path = url.replaceAll(/:(\w+)/g, '{$1}')

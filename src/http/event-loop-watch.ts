@@ -12,7 +12,8 @@ export function watchEventLoop(
   now: () => number = () => performance.now(),
 ): EventLoopWatch {
   let late = false
-  let due = now() + SAMPLE_MS
+  // The first sample only sets the clock: a service that is still starting is not overloaded.
+  let due = Infinity
   const timer = setInterval(() => {
     const at = now()
     late = at - due > maxDelayMs

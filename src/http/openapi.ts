@@ -10,11 +10,15 @@ declare module 'fastify' {
   }
 }
 
+/** Where the admin plane passes requests on to the check plane, for the page at `/docs`. */
+export const TRY_PREFIX = '/try'
+
 export type PlaneDescription = {
   readonly title: string
   readonly description: string
   readonly tags: readonly { readonly name: string; readonly description: string }[]
   readonly schemes: readonly ('bearer' | 'basic')[]
+  readonly servers?: readonly { readonly url: string; readonly description: string }[]
 }
 
 /**
@@ -38,6 +42,7 @@ export function describePlane(app: FastifyInstance, plane: PlaneDescription): vo
     openapi: {
       openapi: '3.1.0',
       info: { title: plane.title, description: plane.description, version: '1' },
+      ...(plane.servers && { servers: plane.servers.map((server) => ({ ...server })) }),
       tags: plane.tags.map((tag) => ({ ...tag })),
       components: {
         securitySchemes: Object.fromEntries(plane.schemes.map((name) => [name, schemes[name]])),

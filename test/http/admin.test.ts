@@ -5,6 +5,7 @@ import { FACTS, matrixOf, serve, USERS } from './support/organization.ts'
 import {
   ADMIN_SECRET,
   bearer,
+  CHECK_SECRET,
   METRICS_SECRET,
   READER_SECRET,
   startAdminPlane,
@@ -189,6 +190,7 @@ t.test('finds users and clients by name, email or id', async (t) => {
     (await get(`/admin/v1/users?q=${encodeURIComponent(q)}`))
       .json<Page>()
       .items.map((item) => item['name'])
+      .sort()
   t.same(await names('ADA'), ['Ada'])
   t.same(await names('a'), ['Ada', 'Bob', 'Cay', 'Dan', 'Quote'])
   t.same(await names('bob@'), ['Bob'])
@@ -252,7 +254,7 @@ t.test('gives metrics as text', async (t) => {
 
 t.test('shows the documentation of both planes', async (t) => {
   const { app, get } = startAdminPlane(t)
-  t.match((await get('/openapi-check.json')).json(), { info: { title: 'check' } })
+  t.match((await get('/openapi-check.json')).json(), { info: { title: /check plane/ } })
   const document = (await get('/openapi.json')).json<{
     openapi: string
     paths: Record<string, Record<string, object>>
@@ -270,6 +272,26 @@ t.test('shows the documentation of both planes', async (t) => {
   const script = await get('/docs/static/swagger-initializer.js')
   t.match(script.body, /openapi-check\.json/)
   t.equal((await app.inject('/docs/static/swagger-ui.css')).statusCode, 401)
+})
+
+t.test('lets the check plane be tried from the documentation, with its own keys', async (t) => {
+  const { app } = startAdminPlane(t)
+  const url = '/try/api/v1/check-permissions'
+  const payload = JSON.stringify({ checks: [{ userId: 'nobody', permission: 'no:such:thing' }] })
+  const headers = { 'content-type': 'application/json', 'x-request-id': 'tried' }
+  const ask = (secret: string) =>
+    app.inject({ method: 'POST', url, payload, headers: { ...headers, ...bearer(secret) } })
+  const answer = await ask(CHECK_SECRET)
+  t.equal(answer.statusCode, 200)
+  t.match(answer.json(), { results: [{ allowed: false, reason: 'unknown_permission' }] })
+  t.equal(answer.headers['x-request-id'], 'tried')
+  t.match(answer.headers['x-matrix-revision'], /^\d+$/)
+  t.equal((await ask(ADMIN_SECRET)).statusCode, 401, 'an admin key opens the admin plane alone')
+  const got = await app.inject({ url: '/try/check-permission', headers: bearer(CHECK_SECRET) })
+  t.match(got.json(), { detail: 'userId is required', instance: String })
+  t.equal((await app.inject('/try/admin/v1/matrix')).statusCode, 404)
+  const large = { url, payload: `{"checks":[],"x":"${'x'.repeat(70_000)}"}`, headers }
+  t.equal((await app.inject({ method: 'POST', ...large })).statusCode, 413)
 })
 
 t.test('limits the rate of each caller', async (t) => {

@@ -40,24 +40,27 @@ t.test('flags what holds only under a condition, and narrows by division', async
   t.same(ada.json<Listing>().items, [])
   const holders = await get(`/api/v1/permissions/${VIEW}/users?divisionId=${DIVISIONS.support}`)
   t.same(
-    holders.json<Listing>().items.map((item) => item['name']),
-    ['Bob', 'Robot', 'Quote'],
+    holders
+      .json<Listing>()
+      .items.map((item) => item['name'])
+      .sort(),
+    ['Bob', 'Quote', 'Robot'],
   )
 })
 
 t.test('lists who may do something, clients among them', async (t) => {
   const { get } = startCheckPlane(t)
   const { items } = (await get(`/api/v1/permissions/${VIEW}/users`)).json<Listing>()
-  t.same(
-    items.map((item) => item['kind']),
-    ['user', 'user', 'client', 'user'],
+  t.same(items.map((item) => item['kind']).sort(), ['client', 'user', 'user', 'user'])
+  t.match(
+    items.find((item) => item['name'] === 'Ada'),
+    {
+      id: USERS.ada,
+      email: 'ada@example.com',
+      state: 'active',
+      conditional: false,
+    },
   )
-  t.match(items[0], {
-    id: USERS.ada,
-    email: 'ada@example.com',
-    state: 'active',
-    conditional: false,
-  })
 })
 
 t.test('knows ids with characters that URLs escape', async (t) => {
@@ -84,13 +87,12 @@ t.test('pages stay on the revision of the first one', async (t) => {
   const { get, served } = startCheckPlane(t)
   const url = `/api/v1/permissions/${VIEW}/users?limit=2`
   const first = (await get(url)).json<Listing>()
-  t.same(
-    first.items.map((item) => item['name']),
-    ['Ada', 'Bob'],
-  )
+  t.equal(first.items.length, 2)
   served.held.push(matrixOf({ ...FACTS, subjects: [] }, 8))
   const second = await get(`${url}&cursor=${first.nextCursor}`)
-  t.match(second.json(), { revision: 7, items: [{ name: 'Robot' }, { name: 'Quote' }] })
+  t.equal(second.json<{ revision: number }>().revision, 7)
+  const both = [...first.items, ...second.json<Listing>().items]
+  t.same(both.map((item) => item['name']).sort(), ['Ada', 'Bob', 'Quote', 'Robot'])
   t.equal(second.headers['x-matrix-revision'], '7')
   t.notOk(second.json<Listing>().nextCursor)
   served.held.shift()

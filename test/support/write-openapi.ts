@@ -39,7 +39,7 @@ export function buildPlane(plane: PlaneName): FastifyInstance {
     ...shared,
     rebuilds: { start: never, find: never },
     registry: new Registry(),
-    checkDocument: never,
+    checkApp: { swagger: never, ready: never, inject: never },
     status: never,
   })
 }

@@ -23,6 +23,7 @@ import { matrixRoute } from './matrix-route.ts'
 import type { MatrixRouteDeps } from './matrix-route.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { rebuildRoutes } from './rebuild-routes.ts'
+import { tryRoutes } from './try-routes.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -37,8 +38,8 @@ export type AdminAppDeps = MatrixRouteDeps & {
   readonly auth: Authenticator
   readonly rebuilds: Rebuilds
   readonly registry: Metrics['registry']
-  /** The OpenAPI document of the check plane, which is shown beside this one's. */
-  readonly checkDocument: () => unknown
+  /** The check plane: its document is shown beside this one's, and can be tried from there. */
+  readonly checkApp: Pick<FastifyInstance, 'swagger' | 'ready' | 'inject'>
   /** True once the service is shutting down. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
@@ -96,13 +97,14 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   })
   void app.register(liveRoute())
   void app.register(readyRoute(deps))
+  void app.register(tryRoutes(deps.checkApp))
   void app.register((guarded, _options, done) => {
     guardRoutes(guarded, deps.auth)
     void guarded.register(rebuildRoutes(deps.rebuilds))
     void guarded.register(matrixRoute(deps))
     void guarded.register(lookUpRoutes(deps.matrices))
     void guarded.register(metricsRoute(deps.registry))
-    void guarded.register(docsRoutes(deps.checkDocument))
+    void guarded.register(docsRoutes(deps.checkApp))
     done()
   })
   return app

@@ -1,5 +1,6 @@
 import { fastifySwaggerUi } from '@fastify/swagger-ui'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Scope } from '../../domain/principal.ts'
 import { problems } from '../schemas.ts'
@@ -8,20 +9,22 @@ import { problems } from '../schemas.ts'
 export const READ_SCOPES: readonly Scope[] = ['admin:read', 'metrics']
 
 /** `/openapi.json`, `/openapi-check.json` and, for people, `/docs` with both. */
-export function docsRoutes(checkDocument: () => unknown): FastifyPluginCallbackTypebox {
+export function docsRoutes(
+  checkApp: Pick<FastifyInstance, 'swagger' | 'ready'>,
+): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     const documents = {
-      '/openapi.json': { of: 'the admin plane', id: 'getAdminOpenapi', read: () => app.swagger() },
-      '/openapi-check.json': { of: 'the check plane', id: 'getCheckOpenapi', read: checkDocument },
+      '/openapi.json': { plane: 'the admin plane', id: 'getAdminOpenapi', served: app },
+      '/openapi-check.json': { plane: 'the check plane', id: 'getCheckOpenapi', served: checkApp },
     }
-    for (const [url, { of, id, read }] of Object.entries(documents)) {
+    for (const [url, { plane, id, served }] of Object.entries(documents)) {
       app.get(
         url,
         {
           config: { scopes: READ_SCOPES },
           schema: {
             operationId: id,
-            summary: `OpenAPI 3.1 description of ${of}`,
+            summary: `OpenAPI 3.1 description of ${plane}`,
             description: 'What `/docs` shows. The scope `metrics` will do.',
             tags: ['service'],
             response: {
@@ -33,8 +36,10 @@ export function docsRoutes(checkDocument: () => unknown): FastifyPluginCallbackT
             },
           },
         },
-        (_request, reply) => {
-          void reply.send(read())
+        async () => {
+          // This plane is ready when it answers; the other may only be about to be.
+          if (served !== app) await checkApp.ready()
+          return served.swagger()
         },
       )
     }

@@ -14,7 +14,7 @@ import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
 import { createRateLimit } from '../token-buckets.ts'
 import { liveRoute, readyRoute } from '../health-routes.ts'
-import { describePlane } from '../openapi.ts'
+import { describePlane, TRY_PREFIX } from '../openapi.ts'
 import type { PlaneDescription } from '../openapi.ts'
 import { batchRoute } from './batch-route.ts'
 import { catalogueRoute } from './catalogue-route.ts'
@@ -47,6 +47,10 @@ const DESCRIPTION: PlaneDescription = {
     { name: 'health', description: 'Open to all' },
   ],
   schemes: ['bearer'],
+  servers: [
+    { url: TRY_PREFIX, description: 'From the page at /docs, through the admin listener' },
+    { url: 'http://127.0.0.1:8080', description: 'The check listener, where it is by default' },
+  ],
 }
 
 /** The check plane: what downstream applications ask. It reads matrices and nothing else. */

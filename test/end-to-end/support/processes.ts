@@ -7,7 +7,7 @@ import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 
-export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
 export type Program = AsyncDisposable & {
   readonly child: ChildProcess
@@ -47,7 +47,7 @@ export function startProgram(
 
 export type ServiceProcess = Program & { readonly caller: Caller; lines(): Line[] }
 
-export type Line = { readonly msg: string } & Readonly<Record<string, unknown>>
+type Line = { readonly msg: string } & Readonly<Record<string, unknown>>
 
 /** The service as it is run, up to the moment at which it listens. */
 export async function startServiceProcess(

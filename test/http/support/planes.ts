@@ -94,7 +94,7 @@ export function startAdminPlane(t: Told, overrides: Partial<AdminAppDeps> = {}) 
     }),
     rebuilds,
     registry: new Registry(),
-    checkDocument: () => ({ openapi: '3.1.0', info: { title: 'check' } }),
+    checkApp: startCheckPlane(t).app,
     draining: () => false,
     status: () => ({
       held: served.held.at(-1),
