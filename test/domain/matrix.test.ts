@@ -6,6 +6,7 @@ import {
   MAX_DRIFT_ENTRIES,
 } from '../../src/domain/compare-matrices.ts'
 import type { Facts } from '../../src/domain/facts.ts'
+import { findSubjects } from '../../src/domain/find-subjects.ts'
 import { listHolders, listPermissions } from '../../src/domain/listing.ts'
 import { matrixFacts } from '../../src/domain/matrix-facts.ts'
 import {
@@ -214,6 +215,11 @@ test('20,000 users are all found and none is invented, however many share a buck
   const matrix = matrixOf({ subjects: ids.map((id) => userOf(id)) })
   const lost = ids.filter((id) => matrix.subjectId(matrix.findSubject(id)) !== id)
   t.same(lost, [])
+  t.same(
+    [...findSubjects(matrix, ids)],
+    ids.map((id) => matrix.findSubject(id)),
+    'together too',
+  )
   const known = new Set(ids)
   const others = ids.flatMap((id) => [
     id.replace(/.$/, 'e'),
@@ -224,6 +230,11 @@ test('20,000 users are all found and none is invented, however many share a buck
   ])
   const invented = others.filter((id) => !known.has(id) && matrix.findSubject(id) >= 0)
   t.same(invented, [])
+  const together = findSubjects(matrix, others)
+  t.same(
+    others.filter((id, i) => !known.has(id) && (together[i] ?? 0) >= 0),
+    [],
+  )
   const held = Array.from({ length: matrix.subjectCount }, (_, index) => matrix.subjectId(index))
   t.same(held.sort(), [...ids].sort(), 'each once')
 })

@@ -1,6 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { ALLOWED, decide, evaluate, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
+import { ALLOWED, decide, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
+import { findSubjects } from '../../domain/find-subjects.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import {
   DivisionId,
@@ -113,10 +114,17 @@ export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
 }
 
 function answerFull(deps: CheckRouteDeps, matrix: Matrix, { checks }: FullBatch): string {
+  const subjects = findSubjects(
+    matrix,
+    checks.map((check) => check.userId),
+  )
   let results = ''
-  for (const { userId, permission, divisionId, attributes } of checks) {
+  for (let i = 0; i < checks.length; i++) {
+    const { userId, permission, divisionId, attributes } = checks[i] as FullBatch['checks'][number]
+    const code = matrix.findPermission(permission)
+    const division = matrix.findDivision(divisionId)
     const scopes = attributes && [attributes]
-    const outcome = evaluate(matrix, userId, permission, divisionId, scopes)
+    const outcome = decide(matrix, subjects[i] as number, code, division, scopes)
     if (outcome === UNKNOWN_USER) deps.unknownUsers.note(userId)
     deps.metrics.decided(outcome)
     results += RESULTS[outcome] as string
