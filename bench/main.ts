@@ -137,6 +137,7 @@ async function rebuildFigures(): Promise<Figure[]> {
       unit: '×',
       goal: '<= 2',
     },
+    { name: 'checks turned away as overloaded', value: figures.turnedAway, unit: 'checks' },
     { name: 'event loop late at most, idle', value: figures.lateIdleMs, unit: 'ms' },
     {
       name: 'event loop late at most, rebuilding',

@@ -246,7 +246,9 @@ function readKeys(
   const source = (name: 'CHECK_API_KEYS' | 'ADMIN_API_KEYS', scopes: readonly Scope[]) => {
     const file = env[`${name}_FILE`] || undefined
     try {
-      return { keys: parseApiKeys(environment[name] ?? '', scopes), file, scopes }
+      const keys = parseApiKeys(environment[name] ?? '', scopes)
+      if (environment[name] !== undefined && keys.length === 0) faults.push(`${name} holds no key`)
+      return { keys, file, scopes }
     } catch (error) {
       faults.push(`${name}: ${(error as Error).message}`)
       return { keys: [], file, scopes }

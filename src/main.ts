@@ -11,7 +11,7 @@ const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     stop.abort()
-    setTimeout(() => process.kill(process.pid, 'SIGKILL'), LAST_RESORT_MS).unref()
+    setTimeout(() => process.exit(1), LAST_RESORT_MS).unref()
   })
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Config, KeySource } from './config.ts'
 import { Failure } from './domain/failure.ts'
+import type { FailureCode } from './domain/failure.ts'
 import { resolveRegion } from './domain/region.ts'
 import { openUpstream } from './genesys/upstream.ts'
 import type { Upstream, UpstreamEvent, UpstreamOptions } from './genesys/upstream.ts'
@@ -23,10 +24,14 @@ import { SnapshotFolder } from './worker/snapshot-folder.ts'
 import { StartCheck } from './worker/start-check.ts'
 import { UnknownUsers } from './worker/unknown-users.ts'
 
+/** What waiting does not mend: another organisation, or credentials that are not taken. */
+const FATAL_AT_START: ReadonlySet<FailureCode> = new Set(['invalid', 'upstream-refused'])
 /** Checks are turned away with 503 when the event loop is later than this. */
 const MAX_EVENT_LOOP_DELAY_MS = 250
 /** Between readiness falling and closing: what balancers need to send callers elsewhere. */
 const DRAIN_MS = 1_000
+/** How long what is in flight may take once a listener closes; connections that idle are cut then. */
+const CLOSE_GRACE_MS = 5_000
 
 export type Overrides = {
   readonly logger?: Logger
@@ -84,8 +89,11 @@ export async function createService(config: Config, overrides: Overrides = {}): 
     async [Symbol.asyncDispose]() {
       logger.info('stopping')
       draining.value = true
+      // Nothing new begins while callers are still being served.
+      const stopped = workers.stop()
       const listening = apps.check.server.listening
       if (listening) await delay(overrides.drainMs ?? DRAIN_MS)
+      await stopped
       await disposables.disposeAsync()
       logger.info('stopped')
     },
@@ -123,6 +131,7 @@ async function openMatrices(
     },
     organizationId: genesys.organizationId,
     logger,
+    now,
     onWritten: (result) => metrics.snapshotWritten(result),
   })
   const publisher = new MatrixPublisher({
@@ -130,6 +139,7 @@ async function openMatrices(
     now,
     reserveRevision: (revision) => snapshots.reserveRevision(revision),
     onPublished: (matrix) => snapshots.save(matrix),
+    onDiscarded: () => void snapshots.forget(),
   })
   await snapshots.open()
   stack.defer(() => snapshots.settled())
@@ -176,10 +186,15 @@ function createWorkers(parts: WorkerParts, stack: AsyncDisposableStack) {
       cron: config.rebuild.cron,
       rebuilds: rebuilder,
       canServe: () => publisher.canServe,
+      maxAgeSeconds: config.maxSnapshotAgeSeconds,
       logger,
     }),
   )
-  return { startCheck, unknownUsers, rebuilder, schedule }
+  const stop = async (): Promise<void> => {
+    await schedule[Symbol.asyncDispose]()
+    await rebuilder[Symbol.asyncDispose]()
+  }
+  return { startCheck, unknownUsers, rebuilder, schedule, stop }
 }
 
 type AppParts = Held &
@@ -206,7 +221,7 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     rateLimit: config.check.rateLimit,
     overloaded: () => eventLoop.late(),
   })
-  stack.defer(() => check.close())
+  stack.defer(() => closeApp(check))
   const admin = buildAdminApp({
     ...shared,
     auth: openAuth(config, auth.adminKeys, true, logger, stack),
@@ -221,7 +236,7 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
       unknownUsersQueued: unknownUsers.queued,
     }),
   })
-  stack.defer(() => admin.close())
+  stack.defer(() => closeApp(admin))
   return { check, admin }
 }
 
@@ -279,6 +294,16 @@ function countUpstream(event: UpstreamEvent, metrics: Metrics): void {
   }
 }
 
+/** Node waits for every connection, also for one that never sends a byte. */
+async function closeApp(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 async function listen(
   app: FastifyInstance,
   address: { readonly host: string; readonly port: number },
@@ -309,8 +334,7 @@ async function confirmStart(
     await startCheck.confirm(signal)
   } catch (error) {
     if (signal.aborted) return
-    const unreachable = error instanceof Failure && error.code === 'upstream-busy'
-    if (!unreachable) throw error
-    logger.warn({ err: error }, 'the platform cannot be reached: starting without it')
+    if (!(error instanceof Failure) || FATAL_AT_START.has(error.code)) throw error
+    logger.warn({ err: error }, 'the platform is no help just now: starting without it')
   }
 }

@@ -37,6 +37,7 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
   const permissionRecords = encodePermissions(permissions, texts)
   // Last: the subjects' names must follow each other without interned texts between them.
   const subjects = encodeSubjects(ordered.subjects, assignments, texts)
+  const users = ordered.subjects.filter((subject) => subject.kind === 'user')
   return assembleMatrix({
     words: {
       buckets: subjects.buckets,
@@ -56,7 +57,10 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
     text: texts.bytes,
     counts: {
       subjects: ordered.subjects.length,
-      users: ordered.subjects.filter((subject) => subject.kind === 'user').length,
+      users: users.length,
+      activeUsers: users.filter((user) => user.state === 'active').length,
+      memberships: assignments.memberships,
+      rolePermissions: countBits(roles.roleBits) + countBits(roles.conditionalBits),
       directGrants: assignments.directGrants,
       groupGrants: assignments.groupGrants,
       conditionalRoles: roles.conditionalRoles,
@@ -67,6 +71,12 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
     },
     takenAt: facts.takenAt,
   })
+}
+
+function countBits(bits: Uint32Array): number {
+  let count = 0
+  for (const word of bits) for (let rest = word; rest !== 0; rest &= rest - 1) count += 1
+  return count
 }
 
 function orderFacts(facts: Facts): OrderedFacts {

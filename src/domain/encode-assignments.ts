@@ -17,6 +17,7 @@ export type Assignments = {
   readonly counts: number[]
   readonly directGrants: number
   readonly groupGrants: number
+  readonly memberships: number
   readonly skipped: number
 }
 
@@ -34,6 +35,7 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
   const counts: number[] = []
   let directGrants = 0
   let groupGrants = 0
+  let memberships = 0
   let skipped = 0
   const addGrants = (grants: readonly Grant[]): number => {
     const known = grantWords(facts, grants)
@@ -48,7 +50,9 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
   for (const subject of facts.subjects) {
     const start = words.length
     directGrants += addGrants(subject.grants)
-    for (const group of groupIndices(subject, facts.groupIndex)) words.push(group + GROUP_BIT)
+    const groups = groupIndices(subject, facts.groupIndex)
+    for (const group of groups) words.push(group + GROUP_BIT)
+    memberships += groups.length
     close(start)
   }
   for (const group of facts.groups) {
@@ -56,7 +60,7 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
     groupGrants += addGrants(group.grants)
     close(start)
   }
-  return { words, starts, counts, directGrants, groupGrants, skipped }
+  return { words, starts, counts, directGrants, groupGrants, memberships, skipped }
 }
 
 /** Grants as words, each once and ascending, without those of an unknown role or division. */

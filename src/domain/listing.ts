@@ -59,7 +59,14 @@ export function listPermissions(
   return { items, next: undefined }
 }
 
-/** Who may do something, in an order that is the same on every page of one matrix: users and OAuth clients; conditional holders flagged. */
+/** Subjects looked at in one call: a permission that hardly anyone has is not searched in one go. */
+const MAX_SCANNED = 20_000
+
+/**
+ * Who may do something, in an order that is the same on every page of one matrix: users and OAuth clients; conditional holders flagged.
+ * One call looks at a bounded number of subjects: a page may come short of its limit, even empty, with
+ * `next` saying where to go on.
+ */
 export function listHolders(
   matrix: Matrix,
   permission: number,
@@ -67,7 +74,8 @@ export function listHolders(
 ): Page<Holder> {
   const division = matrix.findDivision(request.divisionId)
   const items: Holder[] = []
-  for (let subject = request.from; subject < matrix.subjectCount; subject++) {
+  const end = Math.min(matrix.subjectCount, request.from + MAX_SCANNED)
+  for (let subject = request.from; subject < end; subject++) {
     const outcome = decide(matrix, subject, permission, division)
     if (outcome !== ALLOWED && outcome !== CONDITIONAL) continue
     if (items.length === request.limit) return { items, next: subject }
@@ -77,7 +85,7 @@ export function listHolders(
       sources: sourcesOf(matrix, subject, permission, division),
     })
   }
-  return { items, next: undefined }
+  return { items, next: end < matrix.subjectCount ? end : undefined }
 }
 
 function sourcesOf(

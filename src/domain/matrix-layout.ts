@@ -5,7 +5,7 @@
  */
 
 /** Rises with every change of the layout: a snapshot of another version is not read. */
-export const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 3
 
 /** "GPCM": first word of every matrix. Reads differently on a machine of other byte order. */
 export const MAGIC = 0x4750434d
@@ -28,6 +28,10 @@ export const HEADER = {
   firstSubjectText: 10,
   /** How far a hash is shifted to the right to give its bucket. */
   bucketShift: 11,
+  activeUsers: 12,
+  memberships: 13,
+  /** Permissions of all roles, with and without condition, added up. */
+  rolePermissions: 14,
 } as const
 export const HEADER_FLOATS = { revision: 8, takenAt: 9 } as const
 

@@ -16,12 +16,11 @@ import {
   PERMISSION,
   PERMISSION_FLAG,
   ROLE,
-  SECTIONS,
-  SECTION_TABLE,
   SUBJECT,
 } from './matrix-layout.ts'
 import type { GrantBits, Section } from './matrix-layout.ts'
 import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
+import { checkBuckets, sectionExtent } from './matrix-sections.ts'
 import { TextIndex } from './text-index.ts'
 import { readText } from './text-table.ts'
 
@@ -110,12 +109,12 @@ export class Matrix {
     this.roleBits = this.#section('roleBits')
     this.conditionalBits = this.#section('conditionalBits')
     this.#textStarts = this.#section('textStarts')
-    const [textStart, textBytes] = this.#extent('text')
+    const [textStart, textBytes] = sectionExtent(this.#header, 'text')
     this.#text = new Uint8Array(buffer, textStart, textBytes)
     this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
     this.bucketShift = this.#header[HEADER.bucketShift] ?? 0
     this.grantBits = grantBits(this.divisionCount)
-    this.#checkBuckets()
+    checkBuckets(this.buckets, this.bucketShift, this.subjects.length / SUBJECT.words)
     this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
     for (let index = 0; index < this.permissionCount; index++) {
       const flags = this.permissions[index * PERMISSION.words + PERMISSION.flags] ?? 0
@@ -127,31 +126,8 @@ export class Matrix {
     this.description = JSON.parse(this.text(DESCRIPTION_TEXT)) as MatrixDescription
   }
 
-  /** A look-up trusts the table of buckets with how far it reads. */
-  #checkBuckets(): void {
-    const { buckets } = this
-    let sound = buckets.length === 2 ** (32 - this.bucketShift) + 1
-    sound &&= buckets[0] === 0 && buckets[buckets.length - 1] === this.subjectCount
-    sound &&= this.subjects.length === this.subjectCount * SUBJECT.words
-    for (let i = 1; sound && i < buckets.length; i++) {
-      sound = (buckets[i] as number) >= (buckets[i - 1] as number)
-    }
-    if (!sound) throw new Failure('invalid', 'a matrix with damaged buckets')
-  }
-
-  #extent(section: Section): [start: number, bytes: number] {
-    const at = SECTION_TABLE + SECTIONS.indexOf(section) * 2
-    const [start, bytes] = [this.#header[at] ?? 0, this.#header[at + 1] ?? 0]
-    const inside =
-      start >= HEADER_BYTES && start % 8 === 0 && start + bytes <= this.buffer.byteLength
-    if (!inside || (section !== 'text' && bytes % 4 !== 0)) {
-      throw new Failure('invalid', `a matrix with damaged ${section}`)
-    }
-    return [start, bytes]
-  }
-
   #section(section: Section): Uint32Array {
-    const [start, bytes] = this.#extent(section)
+    const [start, bytes] = sectionExtent(this.#header, section)
     return new Uint32Array(this.buffer, start, bytes / 4)
   }
 
@@ -171,6 +147,20 @@ export class Matrix {
 
   get userCount(): number {
     return this.#header[HEADER.users] ?? 0
+  }
+
+  get activeUserCount(): number {
+    return this.#header[HEADER.activeUsers] ?? 0
+  }
+
+  /** Subjects' places in groups, all added up. */
+  get membershipCount(): number {
+    return this.#header[HEADER.memberships] ?? 0
+  }
+
+  /** Permissions of all roles, with and without condition, added up. */
+  get rolePermissionCount(): number {
+    return this.#header[HEADER.rolePermissions] ?? 0
   }
 
   get directGrantCount(): number {
@@ -222,12 +212,18 @@ export class Matrix {
   /** The subject's index, or -1. Ids compare byte for byte: an upper-case UUID is another id. */
   findSubject(id: string): number {
     if (!packUuid(id)) return this.#findTextSubject(id)
+    return this.findPacked(
+      hashPacked() >>> this.bucketShift,
+      packed[0] as number,
+      packed[1] as number,
+      packed[2] as number,
+      packed[3] as number,
+    )
+  }
+
+  /** {@link findSubject} for a packed UUID whose bucket is known. */
+  findPacked(bucket: number, a: number, b: number, c: number, d: number): number {
     const { subjects, buckets } = this
-    const a = packed[0]
-    const b = packed[1]
-    const c = packed[2]
-    const d = packed[3]
-    const bucket = hashPacked() >>> this.bucketShift
     const end = buckets[bucket + 1] as number
     for (let index = buckets[bucket] as number; index < end; index++) {
       const at = index * SUBJECT.words

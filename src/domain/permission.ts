@@ -55,20 +55,29 @@ export function nearestName(asked: string, known: Iterable<string>): string | un
   return best
 }
 
+/** One row of distances and the one before it; a look-up takes thousands of them. */
+let row = new Uint16Array(MAX_SEARCHED_LENGTH + 2)
+let rowBefore = new Uint16Array(MAX_SEARCHED_LENGTH + 2)
+
 /** Levenshtein distance, given up as `limit` once it cannot come below it. */
 function editDistance(a: string, b: string, limit: number): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  const width = Math.min(b.length, MAX_SEARCHED_LENGTH)
+  for (let j = 0; j <= width; j++) rowBefore[j] = j
   for (let i = 1; i <= a.length; i++) {
-    const current = [i]
+    row[0] = i
     let least = i
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      const cost = Math.min(substituted, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1)
-      current.push(cost)
+    const unit = a.charCodeAt(i - 1)
+    for (let j = 1; j <= width; j++) {
+      const substituted = (rowBefore[j - 1] as number) + (unit === b.charCodeAt(j - 1) ? 0 : 1)
+      const moved = Math.min(rowBefore[j] as number, row[j - 1] as number) + 1
+      const cost = substituted < moved ? substituted : moved
+      row[j] = cost
       if (cost < least) least = cost
     }
     if (least >= limit) return limit
-    previous = current
+    const filled = row
+    row = rowBefore
+    rowBefore = filled
   }
-  return previous[b.length] ?? limit
+  return rowBefore[width] as number
 }

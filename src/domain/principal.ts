@@ -25,9 +25,18 @@ const SECRET = /^[A-Za-z0-9._~+/-]+=*$/
  */
 export function parseApiKeys(text: string, plane: readonly Scope[]): ApiKey[] {
   const entries = text.split(/[,\r\n]+/).map((entry) => entry.trim())
-  return entries
+  const keys = entries
     .filter((entry) => entry !== '')
     .map((entry, index) => parseApiKey(entry, index + 1, plane))
+  const names = new Map<string, string>()
+  for (const { name, secret } of keys) {
+    const other = names.get(secret.reveal())
+    if (other !== undefined && other !== name) {
+      throw new Failure('invalid', `the keys ${other} and ${name} have the same secret`)
+    }
+    names.set(secret.reveal(), name)
+  }
+  return keys
 }
 
 function parseApiKey(entry: string, position: number, plane: readonly Scope[]): ApiKey {

@@ -1,24 +1,26 @@
 /** Regions of Genesys Cloud: AWS name → host. API and login are `api.` and `login.` of the host. */
-const REGION_HOSTS: Readonly<Record<string, string>> = {
-  'us-east-1': 'mypurecloud.com',
-  'us-east-2': 'use2.us-gov-pure.cloud',
-  'us-west-2': 'usw2.pure.cloud',
-  'ca-central-1': 'cac1.pure.cloud',
-  'mx-central-1': 'mxc1.pure.cloud',
-  'sa-east-1': 'sae1.pure.cloud',
-  'eu-west-1': 'mypurecloud.ie',
-  'eu-west-2': 'euw2.pure.cloud',
-  'eu-central-1': 'mypurecloud.de',
-  'eu-central-2': 'euc2.pure.cloud',
-  'eusc-de-east-1': 'edee1.eusc-pure.cloud',
-  'me-central-1': 'mec1.pure.cloud',
-  'ap-south-1': 'aps1.pure.cloud',
-  'ap-northeast-1': 'mypurecloud.jp',
-  'ap-northeast-2': 'apne2.pure.cloud',
-  'ap-northeast-3': 'apne3.pure.cloud',
-  'ap-southeast-1': 'apse1.pure.cloud',
-  'ap-southeast-2': 'mypurecloud.com.au',
-}
+const REGION_HOSTS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'us-east-1': 'mypurecloud.com',
+    'us-east-2': 'use2.us-gov-pure.cloud',
+    'us-west-2': 'usw2.pure.cloud',
+    'ca-central-1': 'cac1.pure.cloud',
+    'mx-central-1': 'mxc1.pure.cloud',
+    'sa-east-1': 'sae1.pure.cloud',
+    'eu-west-1': 'mypurecloud.ie',
+    'eu-west-2': 'euw2.pure.cloud',
+    'eu-central-1': 'mypurecloud.de',
+    'eu-central-2': 'euc2.pure.cloud',
+    'eusc-de-east-1': 'edee1.eusc-pure.cloud',
+    'me-central-1': 'mec1.pure.cloud',
+    'ap-south-1': 'aps1.pure.cloud',
+    'ap-northeast-1': 'mypurecloud.jp',
+    'ap-northeast-2': 'apne2.pure.cloud',
+    'ap-northeast-3': 'apne3.pure.cloud',
+    'ap-southeast-1': 'apse1.pure.cloud',
+    'ap-southeast-2': 'mypurecloud.com.au',
+  }),
+)
 
 /**
  * The host of a region given by AWS name (`eu-west-1`), SDK name (`eu_west_1`) or host, with or
@@ -26,9 +28,9 @@ const REGION_HOSTS: Readonly<Record<string, string>> = {
  */
 export function resolveRegion(region: string): string | undefined {
   const name = region.trim().toLowerCase()
-  const byName = REGION_HOSTS[name.replaceAll('_', '-')]
+  const byName = REGION_HOSTS.get(name.replaceAll('_', '-'))
   if (byName !== undefined) return byName
   const host = name.replace(/^https:\/\//, '').replace(/\/$/, '')
   const bare = host.replace(/^(api|login|apps)\./, '')
-  return Object.values(REGION_HOSTS).find((known) => known === bare)
+  return [...REGION_HOSTS.values()].find((known) => known === bare)
 }

@@ -64,7 +64,7 @@ export function unpackUuid(words: Uint32Array, at: number): string {
   ].join('-')
 }
 
-/** Spreads the words of {@link packed} over 32 bits; the probe sequence starts there. */
+/** Spreads the words of {@link packed} over 32 bits; its highest bits name a bucket. */
 export function hashPacked(): number {
   let hash = Math.imul(packed[0] as number, 0x85ebca6b) ^ (packed[1] as number)
   hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35) ^ (packed[2] as number)

@@ -36,5 +36,7 @@ export function watchKeyFile(options: KeyFileOptions): Disposable {
   }
   const listener = (): void => void reload()
   watchFile(path, { interval: options.pollMs ?? POLL_MS, persistent: false }, listener)
+  // It may have changed since the configuration was read.
+  listener()
   return { [Symbol.dispose]: () => unwatchFile(path, listener) }
 }

@@ -10,10 +10,14 @@ export type PublisherOptions = {
   readonly maxAgeSeconds: number
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Makes a revision durable before anyone sees it, so that none is ever used twice. */
+  /** Milliseconds that only ever rise; for tests. */
+  readonly monotonicNow?: () => number
+  /** Makes a revision durable before anyone sees it, as far as the disk lets it. */
   readonly reserveRevision: (revision: number) => Promise<void>
   /** Told of every matrix that has just become the served one. */
   readonly onPublished: (matrix: Matrix) => void
+  /** Told that what was held belongs to another organisation and must not come back. */
+  readonly onDiscarded?: () => void
 }
 
 /**
@@ -23,7 +27,11 @@ export type PublisherOptions = {
 export class MatrixPublisher implements ServedMatrices {
   readonly #options: PublisherOptions
   readonly #history: LRUCache<number, Matrix>
+  /** When each matrix was taken up, and how old it was then. */
+  readonly #takenUp = new WeakMap<Matrix, { readonly age: number; readonly at: number }>()
   #held: Matrix | undefined
+  /** Rises when what was held is discarded: nothing built on it may be published any more. */
+  #epoch = 0
   #lastRevision = 0
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -67,21 +75,26 @@ export class MatrixPublisher implements ServedMatrices {
     throw new Failure('gone', `revision ${revision} is no longer held: begin the listing again`)
   }
 
+  /** By the wall clock, but never younger than time that has really passed makes it. */
   ageSeconds(matrix: Matrix): number {
-    // A clock that was set back makes nothing younger than new.
-    return Math.max(0, (this.#options.now() - matrix.takenAt) / 1_000)
+    const byWall = this.#options.now() - matrix.takenAt
+    const takenUp = this.#takenUp.get(matrix)
+    const passed = takenUp ? takenUp.age + this.#monotonicNow() - takenUp.at : 0
+    return Math.max(0, byWall, passed) / 1_000
   }
 
   /** Begins with a matrix from disk. Its revision, or `lastRevision` if higher, is where counting goes on. */
   restore(matrix: Matrix | undefined, lastRevision: number): void {
-    this.#held = matrix
+    if (matrix) this.#takeUp(matrix)
     this.#lastRevision = Math.max(lastRevision, matrix?.revision ?? 0)
   }
 
   /** Stops serving: what is held belongs to another organisation. */
   discard(): void {
     this.#held = undefined
+    this.#epoch += 1
     this.#history.clear()
+    this.#options.onDiscarded?.()
   }
 
   /**
@@ -92,22 +105,34 @@ export class MatrixPublisher implements ServedMatrices {
     prepare: (held: Matrix | undefined) => Promise<SharedArrayBuffer | undefined>,
   ): Promise<Matrix | undefined> {
     const turn = this.#queue.then(async () => {
+      const epoch = this.#epoch
       const buffer = await prepare(this.#held)
-      return buffer && this.#swap(buffer)
+      return buffer && this.#swap(buffer, epoch)
     })
     this.#queue = turn.catch(() => undefined)
     return await turn
   }
 
-  async #swap(buffer: SharedArrayBuffer): Promise<Matrix> {
+  async #swap(buffer: SharedArrayBuffer, epoch: number): Promise<Matrix | undefined> {
     const revision = this.#lastRevision + 1
     await this.#options.reserveRevision(revision)
     this.#lastRevision = revision
+    if (epoch !== this.#epoch) return undefined
     stampRevision(buffer, revision)
     const matrix = new Matrix(buffer)
     if (this.#held) this.#history.set(this.#held.revision, this.#held)
-    this.#held = matrix
+    this.#takeUp(matrix)
     this.#options.onPublished(matrix)
     return matrix
+  }
+
+  #takeUp(matrix: Matrix): void {
+    const age = Math.max(0, this.#options.now() - matrix.takenAt)
+    this.#takenUp.set(matrix, { age, at: this.#monotonicNow() })
+    this.#held = matrix
+  }
+
+  #monotonicNow(): number {
+    return (this.#options.monotonicNow ?? performance.now.bind(performance))()
   }
 }

@@ -81,7 +81,14 @@ export class Rebuilder implements Rebuilds {
     const run: Run = { rebuild, ended }
     this.#running = run
     this.#runs.set(rebuild.id, run)
-    void this.#run(run).finally(resolve)
+    this.#run(run)
+      .catch((error: unknown) => {
+        this.#options.logger.error({ err: error }, 'the end of a rebuild was not told')
+      })
+      .finally(() => {
+        this.#running = undefined
+        resolve()
+      })
     return { rebuild, started: true }
   }
 
@@ -108,6 +115,7 @@ export class Rebuilder implements Rebuilds {
     const log = logger.child({ rebuild: run.rebuild.id, requestedBy: run.rebuild.requestedBy })
     log.info('rebuild started')
     metrics.rebuildStarted()
+    // It never throws: whatever happens, the rebuild ends and the next one can begin.
     const end = await this.#attempt(run, log)
     const seconds = (performance.now() - begun) / 1_000
     run.rebuild = { ...run.rebuild, ...end, finishedAt: new Date(now()).toISOString() }

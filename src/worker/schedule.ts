@@ -10,6 +10,8 @@ export type ScheduleOptions = {
   readonly rebuilds: Pick<Rebuilds, 'start'>
   /** False while checks are answered 503. */
   readonly canServe: () => boolean
+  /** A matrix older than this is not served: rebuilds further apart leave gaps. */
+  readonly maxAgeSeconds: number
   readonly logger: Logger
   readonly retryDelays?: { readonly firstMs: number; readonly maxMs: number }
 }
@@ -39,7 +41,20 @@ export class RebuildSchedule {
         error: (message, error) => logger.error({ err: error ?? message }, 'the schedule failed'),
       },
     })
+    this.#warnOfGaps(this.#task)
     this.#begin('start')
+  }
+
+  #warnOfGaps(task: ReturnType<typeof schedule>): void {
+    const { cron, maxAgeSeconds, logger } = this.#options
+    const [first, second] = task.getNextRuns(2)
+    if (!first || !second) return
+    const seconds = (second.getTime() - first.getTime()) / 1_000
+    if (seconds <= maxAgeSeconds) return
+    logger.warn(
+      { cron, seconds, maxAgeSeconds },
+      'REBUILD_CRON leaves longer between rebuilds than MAX_SNAPSHOT_AGE_SECONDS serves a matrix',
+    )
   }
 
   /** To be told of every rebuild's end. */
@@ -65,7 +80,9 @@ export class RebuildSchedule {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer)
     this.#disposed = true
-    await this.#task?.destroy()
+    const task = this.#task
+    this.#task = undefined
+    await task?.destroy()
   }
 
   #begin(requestedBy: string): void {

@@ -12,6 +12,9 @@ const KEPT_SNAPSHOTS = 2
 /** A temporary file this old was left behind by a process that died. */
 const ABANDONED_AFTER_MS = 60 * 60_000
 
+/** Two machines may differ by this much in what time it is. */
+const MAX_CLOCK_SKEW_MS = 5 * 60_000
+
 const SNAPSHOT_NAME = /^matrix-(\d{12})\.snapshot$/
 const REVISION_NAME = 'revision'
 
@@ -21,6 +24,8 @@ export type SnapshotFolderOptions = {
   /** When set, a matrix of another organisation is refused. */
   readonly organizationId: string | undefined
   readonly logger: Logger
+  /** Epoch milliseconds. */
+  readonly now: () => number
   readonly onWritten: (result: 'written' | 'failed') => void
 }
 
@@ -100,6 +105,19 @@ export class SnapshotFolder {
     })
   }
 
+  /** Removes every snapshot: they are of another organisation and must not serve at the next start. */
+  async forget(): Promise<void> {
+    this.#waiting = undefined
+    await this.settled()
+    try {
+      for (const revision of await this.#revisions()) {
+        await rm(join(this.#options.path, snapshotName(revision)), { force: true })
+      }
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'snapshots of another organisation remain')
+    }
+  }
+
   /** Resolves when nothing is being written. */
   async settled(): Promise<void> {
     while (this.#writing) await this.#writing
@@ -129,6 +147,9 @@ export class SnapshotFolder {
       if (organizationId !== undefined && found !== organizationId) {
         throw new Failure('invalid', `the snapshot is of organisation ${found || 'unknown'}`)
       }
+      if (matrix.takenAt > this.#options.now() + MAX_CLOCK_SKEW_MS) {
+        throw new Failure('invalid', 'the snapshot is from the future: a clock was wrong')
+      }
       return matrix
     } catch (error) {
       logger.warn({ err: error, revision }, 'a snapshot is not used')
@@ -146,8 +167,11 @@ export class SnapshotFolder {
     try {
       const text = await readFile(join(this.#options.path, REVISION_NAME), 'utf8')
       return /^\d{1,15}\n$/.test(text) ? Number(text) : 0
-    } catch {
-      // There is none before the first publication.
+    } catch (error) {
+      // There is none before the first publication; anything else may hide a number that was used.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        this.#options.logger.error({ err: error }, 'the last revision could not be read')
+      }
       return 0
     }
   }

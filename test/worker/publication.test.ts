@@ -13,12 +13,13 @@ import { ANNA, BORIS, ORGANIZATION, smallFacts, user } from '../support/small-fa
 
 const ORIGIN = { region: 'mypurecloud.com', clientId: 'client-1' }
 
-function createPublisher(now = () => 1_000_000) {
+function createPublisher(now = () => 1_000_000, monotonicNow = now) {
   const reserved: number[] = []
   const published: number[] = []
   const publisher = new MatrixPublisher({
     maxAgeSeconds: 60,
     now,
+    monotonicNow,
     reserveRevision: async (revision) => {
       reserved.push(revision)
     },
@@ -38,6 +39,7 @@ async function folderIn(t: Test, organizationId?: string) {
       origin,
       organizationId: organization,
       logger,
+      now: () => 1_000_000,
       onWritten: (result) => results.push(result),
     })
     await folder.open()
@@ -111,8 +113,56 @@ test('a matrix past its age is held but not served', async (t) => {
   now += 1
   t.throws(() => publisher.current(), { code: 'not-ready', message: /at most 60 s/ })
   t.ok(publisher.held)
-  now = 0
-  t.equal(publisher.ageSeconds(publisher.current()), 0, 'a clock set back makes it new, not young')
+})
+
+test('a clock that is set back makes no matrix younger', async (t) => {
+  let wall = 1_000_000
+  let monotonic = 0
+  const { publisher } = createPublisher(
+    () => wall,
+    () => monotonic,
+  )
+  await publisher.publish(async () => buildMatrix(smallFacts()))
+  wall = 0
+  t.equal(publisher.ageSeconds(publisher.current()), 0)
+  monotonic = 61_000
+  t.throws(() => publisher.current(), { code: 'not-ready' })
+})
+
+test('what is built on a discarded matrix is not published', async (t) => {
+  const { publisher, published } = createPublisher()
+  await publisher.publish(async () => buildMatrix(smallFacts()))
+  const gate = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const merging = publisher.publish(async () => {
+    begun.resolve()
+    await gate.promise
+    return buildMatrix(smallFacts())
+  })
+  await begun.promise
+  publisher.discard()
+  gate.resolve()
+  t.equal(await merging, undefined)
+  t.notOk(publisher.held)
+  t.same(published, [1])
+  await publisher.publish(async () => buildMatrix(smallFacts()))
+  t.equal(publisher.current().revision, 3, 'a revision that was reserved is not used again')
+})
+
+test('a snapshot from the future is refused, and those of another organisation go', async (t) => {
+  const { openFolder, path } = await folderIn(t)
+  const folder = await openFolder()
+  folder.save(new Matrix(buildMatrix(smallFacts({ takenAt: 1_000_000 + 301_000 }))))
+  await folder.settled()
+  t.equal((await folder.restore()).matrix, undefined)
+  folder.save(matrixOf(3))
+  await folder.settled()
+  t.ok((await folder.restore()).matrix)
+  await folder.forget()
+  t.same(
+    (await readdir(path)).filter((name) => name.endsWith('.snapshot')),
+    [],
+  )
 })
 
 test('readers of an old matrix are not disturbed by a swap', async (t) => {
@@ -227,6 +277,7 @@ test('a folder that cannot be written stops the start and says so', async (t) =>
     origin: ORIGIN,
     organizationId: undefined,
     logger,
+    now: () => 1_000_000,
     onWritten: () => undefined,
   })
   await t.rejects(folder.open(), { code: 'invalid', message: /DATA_DIR/ })

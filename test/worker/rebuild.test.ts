@@ -213,7 +213,7 @@ test('a disposed rebuilder aborts what runs and begins nothing', async (t) => {
 test('the schedule begins at start, and soon again only while nothing can be served', async (t) => {
   const starts: string[] = []
   let canServe = false
-  const { logger } = recordingLogger()
+  const { logger, lines } = recordingLogger()
   const begun = Promise.withResolvers<void>()
   await using schedule = new RebuildSchedule({
     cron: '0 0 1 1 *',
@@ -225,11 +225,13 @@ test('the schedule begins at start, and soon again only while nothing can be ser
       },
     },
     canServe: () => canServe,
+    maxAgeSeconds: 3_600,
     logger,
     retryDelays: { firstMs: 1, maxMs: 4 },
   })
   schedule.begin()
   t.same(starts, ['start'])
+  t.match(lines, [{ msg: /REBUILD_CRON leaves longer between rebuilds/ }])
   schedule.ended({ state: 'failed' } as Rebuild)
   await begun.promise
   t.same(starts, ['start', 'schedule'])
@@ -255,6 +257,7 @@ test('cron begins rebuilds', async (t) => {
       },
     },
     canServe: () => true,
+    maxAgeSeconds: 3_600,
     logger,
   })
   schedule.begin()
