@@ -40,7 +40,7 @@ export interface Directory {
   preflight(signal: AbortSignal): Promise<Preflight>
   /** Reads the whole organisation into an unpublished matrix; all of it, or it throws. */
   readMatrix(options: ReadMatrixOptions): Promise<SharedArrayBuffer>
-  /** Reads single users (or OAuth clients) as they are now; at most 50 at a time. */
+  /** Reads single users as they are now; at most 50 at a time. */
   readSubjects(ids: readonly string[], signal: AbortSignal): Promise<SubjectsRead>
 }
 

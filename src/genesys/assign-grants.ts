@@ -23,6 +23,10 @@ export function assignGrants(
 ): Assigned {
   const userGrants = new Map<string, Grant[]>(users.map((user) => [user.id, []]))
   const groupGrants = new Map<string, Grant[]>(groups.map((group) => [group.id, []]))
+  const byType = new Map([
+    ['PC_USER', userGrants],
+    ['PC_GROUP', groupGrants],
+  ])
   const clients = new Map<string, { readonly name: string; readonly grants: Grant[] }>()
   let unlisted = 0
   let foreign = 0
@@ -35,7 +39,7 @@ export function assignGrants(
         else clients.set(id, { name, grants })
         continue
       }
-      const holder = { PC_USER: userGrants, PC_GROUP: groupGrants }[type]
+      const holder = byType.get(type)
       const known = holder?.get(id)
       if (known) known.push(...grants)
       else if (holder) unlisted += grants.length
@@ -62,6 +66,6 @@ export function assignGrants(
 }
 
 /** An OAuth client as a subject: it is never in a group and never inactive. */
-export function clientFact(id: string, name: string, grants: readonly Grant[]): SubjectFact {
+function clientFact(id: string, name: string, grants: readonly Grant[]): SubjectFact {
   return { id, kind: 'client', name, email: '', state: 'active', groupIds: [], grants }
 }

@@ -2,13 +2,23 @@ import type { Condition, Operand } from '../domain/condition.ts'
 import { listIn, objectIn } from './answer-shape.ts'
 import type { JsonObject } from './answer-shape.ts'
 
+/** Nesting beyond this is cut off to a node that nobody can decide; no editor makes it. */
+const MAX_DEPTH = 32
+
+const REFERENCES = new Map([
+  ['USER', 'user'],
+  ['TEAM', 'team'],
+  ['QUEUE', 'queue'],
+])
+
 /**
  * A `DomainResourceConditionNode` as a condition; null where there is none. An empty node stays: it
  * limits the policy in a way that nobody can decide. Words that are not known are kept for the same
  * reason.
  */
-export function mapCondition(node: unknown, where: string): Condition | null {
+export function mapCondition(node: unknown, where: string, depth = 0): Condition | null {
   if (node === undefined || node === null) return null
+  if (depth > MAX_DEPTH) return {}
   const fields = objectIn(node, where)
   const { variableName, operator, conjunction } = fields
   return {
@@ -23,7 +33,9 @@ export function mapCondition(node: unknown, where: string): Condition | null {
     ...(conjunction !== undefined && conjunction !== null && { conjunction: word(conjunction) }),
     ...(isGiven(fields, 'terms') && {
       // A term that is null stays as one that cannot be decided: leaving it out would widen an AND.
-      terms: listIn(fields, 'terms', where).map((term) => mapCondition(term, where) ?? {}),
+      terms: listIn(fields, 'terms', where).map((term) => {
+        return mapCondition(term, where, depth + 1) ?? {}
+      }),
     }),
   }
 }
@@ -33,13 +45,15 @@ function isGiven(fields: JsonObject, name: string): boolean {
 }
 
 function word(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  if (typeof value === 'string') return value
+  // What is nested could be so without bound.
+  return typeof value === 'object' ? '[object]' : JSON.stringify(value)
 }
 
 /** The platform names users, teams and queues by reference or, in older roles, by bare id. */
 function mapOperand(operand: JsonObject): Operand {
   const type = word(operand['type'] ?? '')
-  const reference = { USER: 'user', TEAM: 'team', QUEUE: 'queue' }[type]
+  const reference = REFERENCES.get(type)
   const target = reference === undefined ? undefined : operand[reference]
   const referenced = isReference(target) ? target.id : undefined
   const { value } = operand

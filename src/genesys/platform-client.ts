@@ -6,6 +6,7 @@ import { withOperation, withPolicy } from './call-policy.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
+import { LoginFailure, loginFailure } from './login-failure.ts'
 import { openSdkSession } from './sdk.ts'
 import type { PlatformAddress, SdkSession } from './sdk.ts'
 import { TokenKeeper } from './token.ts'
@@ -136,7 +137,10 @@ function openClient(account: Account, surroundings: Surroundings): PlatformClien
   }
 }
 
-/** Nobody's signal but the closing one ends a login: others may be waiting for it too. */
+/**
+ * Nobody's signal but the closing one ends a login: others may be waiting for it too. Throws
+ * `LoginFailure` and nothing else.
+ */
 async function login(
   session: SdkSession,
   account: Account,
@@ -150,27 +154,24 @@ async function login(
   } as const
   const { id, secret } = account
   const issued = await withPolicy(policy, () => session.login(id, secret)).catch((error) => {
-    throw explainRefusal(error, account)
+    throw loginFailure(error, refusalOf(account))
   })
   const { accessToken, tokenExpiryTime } = issued
   const lifetimeSeconds = (tokenExpiryTime - Date.now()) / 1000
   if (typeof accessToken !== 'string' || accessToken === '' || !(lifetimeSeconds > 0)) {
-    throw new Failure('upstream-broken', 'the login gave no token that could be used')
+    throw new LoginFailure('upstream-broken', 'the login gave no token that could be used')
   }
   return { token: accessToken, lifetimeSeconds }
 }
 
-function explainRefusal(error: unknown, account: Account): unknown {
-  if (!(error instanceof Failure) || error.code !== 'upstream-refused') return error
+function refusalOf(account: Account): string {
   const names =
     account.name === 'read'
       ? 'GENESYS_CLIENT_ID / GENESYS_CLIENT_SECRET'
       : 'GENESYS_WRITE_CLIENT_ID / GENESYS_WRITE_CLIENT_SECRET'
   const { region, baseUrl } = account.options
   const place = baseUrl === undefined ? `in region ${region}` : `at ${new URL(baseUrl).origin}`
-  const reason = error.upstream?.code ? ` (${error.upstream.code})` : ''
-  const message = `the platform does not accept ${names} ${place}${reason}`
-  return new Failure('upstream-refused', message, { upstream: error.upstream })
+  return `the platform does not accept ${names} ${place}`
 }
 
 function timeoutOf(options: PlatformOptions): number {

@@ -1,11 +1,14 @@
 import type { MissingPermission, Preflight } from '../domain/directory.ts'
 import { ALL_DIVISIONS } from '../domain/facts.ts'
+import type { Failure } from '../domain/failure.ts'
 import { policyMatches } from '../domain/permission.ts'
 import { listIn, objectIn, optionalTextsIn, textIn } from './answer-shape.ts'
 import type { CallPolicy } from './call-policy.ts'
+import { Deadline, systemClock } from './clock.ts'
 import type { PlatformClient } from './platform-client.ts'
 import { isUntold, readOrganization } from './read-organization.ts'
 import type { SdkSession } from './sdk.ts'
+import { lateFailure } from './transport-failure.ts'
 
 const NEEDED: readonly MissingPermission[] = [
   {
@@ -29,21 +32,23 @@ const NEEDED: readonly MissingPermission[] = [
     neededFor: 'telling whether access policies deny beyond roles',
     essential: false,
   },
-  {
-    permission: 'oauth:client:view',
-    neededFor: 'reading single OAuth clients',
-    essential: false,
-  },
 ]
 
 const ATTEMPTS = 4
 const CALL_TIMEOUT_MS = 60_000
+/** Bound of all its calls together. */
+const TIMEOUT_MS = 3 * 60_000
 
-/** See `Directory.preflight`. That the platform does not say what the client may do is no error. */
+/**
+ * See `Directory.preflight`. That the platform does not say what the client may do is no error; that
+ * it does not say whose organisation it is, is `upstream-busy`.
+ */
 export async function preflight(client: PlatformClient, signal: AbortSignal): Promise<Preflight> {
+  const late = (): Failure => lateFailure('the preflight', TIMEOUT_MS)
+  using deadline = new Deadline(systemClock, TIMEOUT_MS, signal, late)
   const policy: CallPolicy = {
     priority: 'single-user',
-    signal,
+    signal: deadline.signal,
     attempts: ATTEMPTS,
     timeoutMs: CALL_TIMEOUT_MS,
   }

@@ -10,7 +10,10 @@ export type Listing<Item> = {
   readonly fetch: (page: { pageSize: number; pageNumber: number }) => Promise<unknown>
   /** Maps one entity; throws `upstream-broken` for one that cannot be relied on. */
   readonly map: (entity: unknown) => Item
-  /** Rows beyond which the platform refuses to list: what is past them is left out, and said so. */
+  /**
+   * Rows beyond which the platform refuses to list: what is past them is not asked for, and said to
+   * be left out. The refusal of a page that ends before is a failure like any other.
+   */
   readonly rowLimit?: number
 }
 
@@ -71,8 +74,6 @@ class ListingReader<Item extends { readonly id: string }> {
   readonly #context: ListingContext
   readonly #pageSize: number
   readonly #items = new Map<string, Item>()
-  /** The first page that the platform refused to list. */
-  #refusedPage = Infinity
   #unread = 1
 
   constructor(listing: Listing<Item>, context: ListingContext, pageSize: number) {
@@ -88,7 +89,6 @@ class ListingReader<Item extends { readonly id: string }> {
 
   async read(): Promise<ListingRead<Item>> {
     const first = await this.#readPage(1)
-    if (first === undefined) throw new Inconsistency('the first page was refused')
     const { total, pageSize } = first
     this.#keep(first, 1, total)
     const pages = Math.ceil(total / pageSize)
@@ -97,32 +97,22 @@ class ListingReader<Item extends { readonly id: string }> {
     const rest = Array.from({ length: wanted - 1 }, (_, index) => index + 2)
     this.#plan(rest.length)
     await concurrently(rest, this.#context.concurrency, async (pageNumber) => {
-      if (pageNumber > this.#refusedPage) return
-      const page = await this.#readPage(pageNumber)
-      if (page !== undefined) this.#keep(page, pageNumber, total)
+      this.#keep(await this.#readPage(pageNumber), pageNumber, total)
     })
-    const readPages = Math.min(wanted, this.#refusedPage - 1)
-    const complete = readPages === pages || total === 0
-    const expected = complete ? total : readPages * pageSize
-    // Pages past a refused one may have come, out of order: they do no harm and prove nothing.
+    const complete = wanted >= pages
+    const expected = complete ? total : wanted * pageSize
     const found = this.#items.size
-    if (complete ? found !== expected : found < expected) {
+    if (found !== expected) {
       throw new Inconsistency(`${total} were announced and ${found} of ${expected} listed`)
     }
     return { items: [...this.#items.values()], complete }
   }
 
-  /** A page, or undefined when the platform does not list that far. */
-  async #readPage(pageNumber: number): Promise<Page<Item> | undefined> {
+  async #readPage(pageNumber: number): Promise<Page<Item>> {
     this.#unread -= 1
-    const { fetch, rowLimit } = this.#listing
     try {
-      const answer = await fetch({ pageSize: this.#pageSize, pageNumber })
+      const answer = await this.#listing.fetch({ pageSize: this.#pageSize, pageNumber })
       return this.#check(answer, pageNumber)
-    } catch (error) {
-      if (rowLimit === undefined || pageNumber === 1 || !isPastLimit(error)) throw error
-      this.#refusedPage = Math.min(this.#refusedPage, pageNumber)
-      return undefined
     } finally {
       this.#context.progress.step()
     }
@@ -167,8 +157,4 @@ class ListingReader<Item extends { readonly id: string }> {
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof Failure && error.upstream?.code === 'response.entity.too.large'
-}
-
-function isPastLimit(error: unknown): boolean {
-  return error instanceof Failure && error.upstream?.status === 400 && !isTooLarge(error)
 }

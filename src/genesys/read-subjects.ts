@@ -1,14 +1,17 @@
 import type { SubjectsRead } from '../domain/directory.ts'
-import type { Grant, SubjectFact } from '../domain/facts.ts'
+import type { Grant } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
-import { broken, listIn, objectIn, optionalTextIn, textIn } from './answer-shape.ts'
-import { clientFact } from './assign-grants.ts'
+import { broken, listIn, objectIn, textIn } from './answer-shape.ts'
 import type { CallPolicy } from './call-policy.ts'
+import { Deadline, systemClock } from './clock.ts'
 import { concurrently } from './concurrently.ts'
+import { LoginFailure, refusalStatus } from './login-failure.ts'
 import { mapUser } from './map-user.ts'
+import type { ListedUser } from './map-user.ts'
 import type { PlatformClient } from './platform-client.ts'
-import { isUntold } from './read-organization.ts'
+import type { KnownUser } from './read-users.ts'
 import type { SdkSession } from './sdk.ts'
+import { lateFailure } from './transport-failure.ts'
 
 export const MAX_SUBJECTS = 50
 
@@ -16,10 +19,15 @@ const ATTEMPTS = 4
 /** The call with duplicates is known to answer 500 for some subjects: no use in insisting. */
 const ATTEMPTS_WITH_DUPLICATES = 2
 const CALL_TIMEOUT_MS = 120_000
+/** Bound of all calls together. */
+const TIMEOUT_MS = 5 * 60_000
+/** The platform takes at most 100 ids, and lists so many at once. */
+const PAGE_SIZE = 100
 
 /**
  * The platform's ids. Whatever else is asked for is nobody's: in a path it could be the word of
- * another operation (`me`, `search`) or lead out of the path (`..`).
+ * another operation (`me`, `search`), lead out of the path
+ * (`..`), or be several ids.
  */
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -28,7 +36,11 @@ type Reader = <Value>(
   policy?: Partial<CallPolicy>,
 ) => Promise<Value>
 
-/** See `Directory.readSubjects`. Throws `invalid` for more than {@link MAX_SUBJECTS} ids. */
+/**
+ * See `Directory.readSubjects`. Throws `invalid` for more than {@link MAX_SUBJECTS} ids. Who is a
+ * user is asked once for all ids, so that unknown ids cost next to nothing: whoever makes them up
+ * must not take the budget of rebuilds. OAuth clients are absent here; they come with rebuilds.
+ */
 export async function readSubjects(
   client: PlatformClient,
   ids: readonly string[],
@@ -38,61 +50,59 @@ export async function readSubjects(
     throw new Failure('invalid', `at most ${MAX_SUBJECTS} subjects can be read together`)
   }
   const stop = new AbortController()
+  const late = (): Failure => lateFailure('reading subjects', TIMEOUT_MS)
+  using deadline = new Deadline(systemClock, TIMEOUT_MS, signal, late)
   const base: CallPolicy = {
     priority: 'single-user',
-    signal: AbortSignal.any([signal, stop.signal]),
+    signal: AbortSignal.any([deadline.signal, stop.signal]),
     attempts: ATTEMPTS,
     timeoutMs: CALL_TIMEOUT_MS,
   }
   const read: Reader = (run, policy) => client.call({ ...base, ...policy }, run)
   const wanted = [...new Set(ids)]
-  const subjects = await concurrently(wanted, client.concurrency, async (id) => {
+  const users = await readUsersById(
+    read,
+    wanted.filter((id) => ID.test(id)),
+  )
+  const found = await concurrently([...users.values()], client.concurrency, async (user) => {
     try {
-      return ID.test(id) ? await readSubject(read, id) : undefined
+      return { ...user, kind: 'user' as const, grants: await readDirectGrants(read, user.id) }
     } catch (error) {
       stop.abort(error)
       throw error
     }
   })
-  return {
-    found: subjects.filter((subject) => subject !== undefined),
-    absent: wanted.filter((_, index) => subjects[index] === undefined),
+  return { found, absent: wanted.filter((id) => !users.has(id)) }
+}
+
+/** The users among the ids, in whatever state, in the ids' order. */
+async function readUsersById(
+  read: Reader,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, KnownUser>> {
+  if (ids.length === 0) return new Map()
+  const options = { id: ids, state: 'any', expand: ['groups'], pageSize: PAGE_SIZE }
+  const where = 'a listing of users by id'
+  const listing = objectIn(await read((sdk) => sdk.users.getUsers(options)), where)
+  const entities = listIn(listing, 'entities', where)
+  const { total } = listing
+  // Whoever is left out would pass for nobody.
+  if (typeof total !== 'number' || total !== entities.length) {
+    throw broken(where, `${entities.length} users and another total`)
   }
-}
-
-async function readSubject(read: Reader, id: string): Promise<SubjectFact | undefined> {
-  const entity = await readUserEntity(read, id)
-  if (entity === undefined) return readClient(read, id)
-  const user = mapUser(entity)
+  const listed = new Map(entities.map((entity) => mapUser(entity)).map((user) => [user.id, user]))
   // Ids compare byte for byte: a platform that overlooks case has found somebody else.
-  if (user.id !== id) return undefined
-  const { groupIds } = user
-  if (groupIds === null) throw broken(`user ${id}`, 'no "groups", which were asked for')
-  return { ...user, groupIds, kind: 'user', grants: await readDirectGrants(read, id) }
+  return new Map(
+    ids.flatMap((id) => withGroups(listed.get(id)) ?? []).map((user) => [user.id, user]),
+  )
 }
 
-/** The user in whatever state; users that are not active may be found by listing only. */
-async function readUserEntity(read: Reader, id: string): Promise<unknown> {
-  const expand = ['groups']
-  const user = await read((sdk) => sdk.users.getUser(id, { expand })).catch(unlessAbsent)
-  if (user !== undefined) return user
-  const options = { id: [id], state: 'any', expand, pageSize: 25 }
-  const listing = objectIn(await read((sdk) => sdk.users.getUsers(options)), 'a user listing')
-  return listIn(listing, 'entities', 'a user listing').find((candidate) => {
-    return objectIn(candidate, 'a user')['id'] === id
-  })
-}
-
-/** An OAuth client, or undefined when there is none or it may not be looked up. */
-async function readClient(read: Reader, id: string): Promise<SubjectFact | undefined> {
-  const entity = await read((sdk) => sdk.oauth.getOauthClient(id)).catch((error: unknown) => {
-    if (!isUntold(error)) throw error
-  })
-  if (entity === undefined) return undefined
-  const client = objectIn(entity, `client ${id}`)
-  if (client['id'] !== id) return undefined
-  const name = optionalTextIn(client, 'name', `client ${id}`)
-  return clientFact(id, name, await readDirectGrants(read, id))
+/** Users that are not active have no permissions: of them alone the groups may be left out. */
+function withGroups(user: ListedUser | undefined): KnownUser | undefined {
+  if (user === undefined) return undefined
+  const groupIds = user.groupIds ?? (user.state === 'active' ? null : [])
+  if (groupIds === null) throw broken(`user ${user.id}`, 'no "groups", which were asked for')
+  return { ...user, groupIds }
 }
 
 /** What the subject was granted itself: the platform lists its groups' grants beside it. */
@@ -120,7 +130,8 @@ async function readGrants(read: Reader, id: string): Promise<unknown> {
       { attempts: ATTEMPTS_WITH_DUPLICATES },
     )
   } catch (error) {
-    if (!(error instanceof Failure) || error.upstream?.status !== 500) throw error
+    if (!(error instanceof Failure) || error instanceof LoginFailure) throw error
+    if (error.upstream?.status !== 500) throw error
     return read((sdk) =>
       sdk.authorization.getAuthorizationSubject(id, { includeDuplicates: false }),
     )
@@ -128,6 +139,6 @@ async function readGrants(read: Reader, id: string): Promise<unknown> {
 }
 
 function unlessAbsent(error: unknown): undefined {
-  if (!(error instanceof Failure) || error.upstream?.status !== 404) throw error
+  if (refusalStatus(error) !== 404) throw error
   return undefined
 }

@@ -11,7 +11,6 @@ type Sdk = {
   readonly UsersApi: new (client: SdkClient) => SdkUsers
   readonly AuthorizationApi: new (client: SdkClient) => SdkAuthorization
   readonly GroupsApi: new (client: SdkClient) => SdkGroups
-  readonly OAuthApi: new (client: SdkClient) => SdkOAuth
   readonly OrganizationApi: new (client: SdkClient) => SdkOrganization
   readonly TokensApi: new (client: SdkClient) => SdkTokens
 }
@@ -46,7 +45,6 @@ type Options = Readonly<Record<string, unknown>>
 
 type SdkUsers = {
   getUsers(options: Options): Promise<unknown>
-  getUser(userId: string, options: Options): Promise<unknown>
 }
 
 type SdkAuthorization = {
@@ -64,7 +62,6 @@ type SdkGroups = {
   getGroupMembers(groupId: string, options: Options): Promise<unknown>
 }
 
-type SdkOAuth = { getOauthClient(clientId: string): Promise<unknown> }
 type SdkOrganization = { getOrganizationsMe(): Promise<unknown> }
 type SdkTokens = { getTokensMe(options: Options): Promise<unknown> }
 
@@ -76,12 +73,15 @@ const sdk = platformClient as unknown as Sdk
  */
 export const AbstractHttpClient = sdk.AbstractHttpClient
 
-/** What the SDK hands to a transport. Values in `params` are plain, names are encoded already. */
+/**
+ * What the SDK hands to a transport. Values in `params` are plain, names are encoded already; a list
+ * is a parameter that is repeated.
+ */
 export type HttpRequestOptions = {
   readonly url: string
   readonly method: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly params?: Readonly<Record<string, string>>
+  readonly params?: Readonly<Record<string, string | readonly string[]>>
   readonly data?: unknown
 }
 
@@ -101,7 +101,6 @@ export type SdkSession = {
   readonly users: SdkUsers
   readonly authorization: SdkAuthorization
   readonly groups: SdkGroups
-  readonly oauth: SdkOAuth
   readonly organization: SdkOrganization
   readonly tokens: SdkTokens
   login(
@@ -139,7 +138,6 @@ export function openSdkSession(
     users: new sdk.UsersApi(client),
     authorization: new sdk.AuthorizationApi(client),
     groups: new sdk.GroupsApi(client),
-    oauth: new sdk.OAuthApi(client),
     organization: new sdk.OrganizationApi(client),
     tokens: new sdk.TokensApi(client),
     login: (clientId, clientSecret) => client.loginClientCredentialsGrant(clientId, clientSecret),

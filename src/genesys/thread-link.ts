@@ -13,6 +13,8 @@ export type ThreadLinkOptions = {
   readonly onEvent: OnEvent
   /** Milliseconds; for tests. */
   readonly now?: () => number
+  /** In the place of {@link TIMEOUTS_MS}; for tests. */
+  readonly timeoutsMs?: Partial<Readonly<Record<CallKind, number>>>
 }
 
 export type CallOptions = {
@@ -26,14 +28,27 @@ type Pending = {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
+/**
+ * After so long without an answer the thread is stuck. Calls to the platform end by themselves long
+ * before; the rest is room for work of others that they have to wait for.
+ */
+const TIMEOUTS_MS: Readonly<Record<CallKind, number>> = {
+  preflight: 10 * 60_000,
+  readSubjects: 10 * 60_000,
+  readMatrix: 6 * 60 * 60_000,
+  merge: 5 * 60_000,
+  compare: 5 * 60_000,
+}
+
 const MAX_STARTS = 5
 const START_WINDOW_MS = 60_000
 const CLOSE_TIMEOUT_MS = 2_000
 
 /**
  * A worker thread that answers calls. Started by the first call; when it dies its calls are
- * rejected and the next one starts another, a few times a minute at most. It keeps the process
- * alive only while calls are pending.
+ * rejected and the next one starts another, a few times a minute at most. One that leaves a call
+ * unanswered for too long is ended by force. It keeps the process alive only while calls are
+ * pending.
  */
 export class ThreadLink implements AsyncDisposable {
   readonly #options: ThreadLinkOptions
@@ -49,7 +64,7 @@ export class ThreadLink implements AsyncDisposable {
 
   /**
    * Asks the thread. Rejects with the thread's `Failure`; with the signal's reason when it aborts;
-   * with `upstream-broken` when the thread dies.
+   * with `upstream-broken` when the thread dies or does not answer.
    */
   call<Kind extends CallKind>(
     kind: Kind,
@@ -70,7 +85,12 @@ export class ThreadLink implements AsyncDisposable {
       this.#post(worker, { type: 'abort', id })
       this.#settle(id, ({ failed }) => failed(signal?.reason))
     }
-    const settled = (): void => signal?.removeEventListener('abort', abort)
+    const timeoutMs = this.#options.timeoutsMs?.[kind] ?? TIMEOUTS_MS[kind]
+    const timer = setTimeout(() => this.#endStuck(worker, kind, timeoutMs), timeoutMs)
+    const settled = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
     signal?.addEventListener('abort', abort, { once: true })
     this.#pending.set(id, {
       // The thread answers a kind with what `ThreadCalls` says of it.
@@ -126,6 +146,11 @@ export class ThreadLink implements AsyncDisposable {
     worker.on('exit', (code) => this.#lost(worker, `exit code ${code}`))
     onEvent({ type: 'thread', state: 'started' })
     return worker
+  }
+
+  #endStuck(worker: Worker, kind: CallKind, timeoutMs: number): void {
+    this.#lost(worker, `no answer to ${kind} within ${Math.ceil(timeoutMs / 1000)} s`)
+    void worker.terminate()
   }
 
   #lost(worker: Worker, why: string): void {

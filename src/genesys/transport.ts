@@ -151,7 +151,9 @@ function throttledLogin(call: Call, outcome: Outcome): Outcome {
 function outgoing(options: HttpRequestOptions, token: string | undefined): OutgoingRequest {
   const { method, data } = options
   const url = new URL(options.url)
-  const query = Object.entries(options.params ?? {}).filter(([, value]) => value !== '')
+  const query = Object.entries(options.params ?? {})
+    .flatMap(([name, values]) => [values].flat().map((value) => [name, value] as const))
+    .filter(([, value]) => value !== '')
   url.search = query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')
   const headers: Record<string, string> = { accept: 'application/json' }
   const authorization = token === undefined ? options.headers?.['Authorization'] : `Bearer ${token}`

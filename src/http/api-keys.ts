@@ -11,7 +11,8 @@ export type KeySet = { find(secret: string): Principal | undefined }
 
 /**
  * A set of keys whose look-up takes the same time whatever was presented: every key is compared in
- * full, padded to one length, and none ends the search. No key is hashed for a request.
+ * full, padded to one length, and none ends the search. No key is hashed for a request. Of keys with
+ * the same secret the first one counts, with its scopes alone.
  */
 export function createKeySet(keys: readonly ApiKey[]): KeySet {
   const width = Math.max(1, ...keys.map((key) => Buffer.byteLength(key.secret.reveal())))
@@ -28,7 +29,7 @@ export function createKeySet(keys: readonly ApiKey[]): KeySet {
       const length = Buffer.byteLength(secret)
       let found: Principal | undefined
       for (const key of encoded) {
-        if (differ(key.secret, presented, key.length ^ length) === 0) found = key.principal
+        if (differ(key.secret, presented, key.length ^ length) === 0) found ??= key.principal
       }
       return found
     },

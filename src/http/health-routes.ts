@@ -29,13 +29,22 @@ export function liveRoute(): FastifyPluginCallbackTypebox {
   }
 }
 
+/** What checks are answered while they would come too late. */
+export function tooLate(): Failure {
+  const message = 'answers would come too late just now'
+  return new Failure('overloaded', message, { retryAfterSeconds: 1 })
+}
+
 export type ReadyRouteDeps = {
   readonly matrices: ServedMatrices
   readonly draining: () => boolean
+  /** True while checks are turned away for want of time; of planes that answer checks. */
+  readonly overloaded?: () => boolean
 }
 
 /** `GET /health/ready`: checks would be answered. Open to all. */
-export function readyRoute({ matrices, draining }: ReadyRouteDeps): FastifyPluginCallbackTypebox {
+export function readyRoute(deps: ReadyRouteDeps): FastifyPluginCallbackTypebox {
+  const { matrices, draining, overloaded } = deps
   return (app, _options, done) => {
     app.get(
       '/health/ready',
@@ -59,6 +68,7 @@ export function readyRoute({ matrices, draining }: ReadyRouteDeps): FastifyPlugi
       },
       (_request, reply) => {
         if (draining()) throw new Failure('not-ready', 'the service is shutting down')
+        if (overloaded?.() === true) throw tooLate()
         const matrix = matrices.current()
         void reply.send({
           status: 'ready',

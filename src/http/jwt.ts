@@ -28,7 +28,9 @@ const ALGORITHMS = [
   'ES256',
   'ES384',
   'ES512',
-].concat(['EdDSA', 'Ed25519'])
+  'EdDSA',
+  'Ed25519',
+]
 const CLOCK_TOLERANCE_SECONDS = 5
 const MAX_REMEMBERED = 1_000
 const MAX_REMEMBERED_MS = 5 * 60_000

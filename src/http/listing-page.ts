@@ -7,7 +7,13 @@ import { DEFAULT_LIMIT } from './schemas.ts'
 export type PageQuery = { readonly limit?: string; readonly cursor?: string }
 
 /** Which matrix a page is read from, from where, and how much. */
-export type PageStart = { readonly matrix: Matrix; readonly from: number; readonly limit: number }
+export type PageStart = {
+  readonly matrix: Matrix
+  /** The served matrix; a page after the first may be read from an older one. */
+  readonly newest: Matrix
+  readonly from: number
+  readonly limit: number
+}
 
 /**
  * A first page reads the served matrix; the ones after it stay on that revision, so that a listing
@@ -20,11 +26,11 @@ export function startPage(
   question: ListingQuestion,
 ): PageStart {
   const limit = query.limit === undefined ? DEFAULT_LIMIT : Number(query.limit)
-  const current = matrices.current()
-  if (query.cursor === undefined) return { matrix: current, from: 0, limit }
+  const newest = matrices.current()
+  if (query.cursor === undefined) return { matrix: newest, newest, from: 0, limit }
   const { revision, position } = readCursor(query.cursor, question)
-  const matrix = revision === current.revision ? current : matrices.at(revision)
-  return { matrix, from: position, limit }
+  const matrix = revision === newest.revision ? newest : matrices.at(revision)
+  return { matrix, newest, from: position, limit }
 }
 
 /** The cursor member of a page, absent on the last one. */

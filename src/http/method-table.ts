@@ -23,6 +23,12 @@ export function watchMethods(app: FastifyInstance): (path: string) => readonly s
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  if (pattern.at(-1) === '*') {
+    return (
+      segments.length >= pattern.length &&
+      pattern.slice(0, -1).every((part, index) => part === segments[index])
+    )
+  }
   if (pattern.length !== segments.length) return false
   return pattern.every((part, index) => {
     return part.startsWith(':') ? segments[index] !== '' : part === segments[index]

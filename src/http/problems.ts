@@ -1,10 +1,13 @@
 import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import { requestIdOf } from './request-id.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 import { validationFailure } from './validation-failure.ts'
 
 /** Where failure codes meet HTTP, and nowhere else. */
@@ -35,10 +38,13 @@ const TITLES: Record<FailureCode, string> = {
   'rate-limited': 'Too many requests of this caller',
   overloaded: 'The service is overloaded',
   'not-ready': 'The answer is not known yet',
-  'upstream-busy': 'The platform could not be reached',
-  'upstream-refused': 'The platform refused',
-  'upstream-broken': 'The platform answered something unusable',
+  'upstream-busy': 'An upstream service could not be reached',
+  'upstream-refused': 'An upstream service refused',
+  'upstream-broken': 'An upstream service answered something unusable',
 }
+
+/** When what is not known yet is worth asking again, where the failure does not say. */
+const NOT_READY_RETRY_SECONDS = 5
 
 const TYPE_PREFIX = 'urn:genesys-permission-check:problem:'
 
@@ -68,6 +74,12 @@ const UNSUPPORTED_MEDIA_TYPE: ProtocolRefusal = {
   status: 415,
 }
 
+const EXPECTATION_FAILED: ProtocolRefusal = {
+  code: 'expectation-failed',
+  title: 'What the request expects cannot be met',
+  status: 417,
+}
+
 /** What problems need of the plane they occur on. */
 export type ProblemDeps = {
   readonly plane: 'check' | 'admin'
@@ -94,16 +106,19 @@ export function problemHandler(deps: ProblemDeps) {
     }
     deps.metrics.failed(deps.plane, failure.code)
     if (failure.code === 'unauthenticated') challenge(deps, request, reply)
-    if (failure.retryAfterSeconds !== undefined) {
-      reply.header('retry-after', Math.max(1, Math.ceil(failure.retryAfterSeconds)))
+    const problem = problemOf(failure)
+    if (problem.retryAfterSeconds !== undefined) {
+      reply.header('retry-after', Math.max(1, Math.ceil(problem.retryAfterSeconds)))
     }
-    sendProblem(request, reply, problemOf(failure))
+    sendProblem(request, reply, problem)
   }
 }
 
 /** The body for a failure, without `instance`. */
 function problemOf(failure: Failure): ProblemBody {
-  const { code, message, field, retryAfterSeconds, upstream } = failure
+  const { code, message, field, upstream } = failure
+  const retryAfterSeconds =
+    failure.retryAfterSeconds ?? (code === 'not-ready' ? NOT_READY_RETRY_SECONDS : undefined)
   return {
     type: TYPE_PREFIX + code,
     title: TITLES[code],
@@ -165,11 +180,36 @@ function expectedFailure(error: unknown): Failure | ProtocolRefusal | undefined 
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Failure('invalid', 'the path is not a valid URL path')
+    case 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE':
+      return new Failure('invalid', 'a request of this method must have a Content-Type')
     default:
   }
-  // The JSON parser's own errors, and connections that ended before the body did.
-  if (statusCode === 400) return new Failure('invalid', 'the body is not valid JSON')
-  return undefined
+  if (statusCode !== 400) return undefined
+  // The JSON parser's own errors; the others are of connections that ended before the body did.
+  const isJson = error instanceof SyntaxError
+  return new Failure('invalid', isJson ? 'the body is not valid JSON' : 'the request is malformed')
+}
+
+/** Answers an `Expect` other than `100-continue`, which Node keeps from Fastify. */
+export function answerExpectation(
+  deps: ProblemDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const id = requestIdOf(request)
+  const detail = 'no expectation but 100-continue can be met'
+  const body = JSON.stringify({ ...described(EXPECTATION_FAILED), detail, instance: id })
+  deps.metrics.failed(deps.plane, 'invalid')
+  deps.metrics.answered(deps.plane, EXPECTATION_FAILED.status)
+  response.writeHead(EXPECTATION_FAILED.status, {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': id,
+    // What follows may be a body or not: the caller is in doubt too.
+    connection: 'close',
+  })
+  response.end(body)
 }
 
 /**

@@ -9,7 +9,7 @@ const MAX_CURSOR_LENGTH = 512
 
 export const DEFAULT_LIMIT = 100
 const LIMIT_PATTERN = '^([1-9][0-9]{0,2}|1000)$'
-const REVISION_PATTERN = '^(0|[1-9][0-9]{0,14})$'
+export const REVISION_PATTERN = '^(0|[1-9][0-9]{0,14})$'
 
 /** What a pattern asks for, in words for the caller. */
 export const PATTERN_WORDS: ReadonlyMap<string, string> = new Map([
@@ -60,7 +60,8 @@ export const MinimumRevision = Type.Object({
   'x-minimum-revision': Type.Optional(
     Type.String({
       pattern: REVISION_PATTERN,
-      description: 'Answer from this revision of the matrix or a later one, else 503',
+      description:
+        'Answer from this revision of the matrix or a later one, else 503; 400 where a `cursor` stands on an earlier one',
     }),
   ),
 })

@@ -1,5 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
-import { answerClientError, problemHandler, sendMethodNotAllowed } from './problems.ts'
+import {
+  answerClientError,
+  answerExpectation,
+  problemHandler,
+  sendMethodNotAllowed,
+} from './problems.ts'
 import type { ProblemDeps } from './problems.ts'
 import { Failure } from '../domain/failure.ts'
 import { watchMethods } from './method-table.ts'
@@ -15,6 +21,8 @@ const REQUEST_TIMEOUT_MS = 30_000
 /** Longer than the idle time of common proxies, so that they close first and no request is lost. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
 const MAX_PARAM_LENGTH = 1_024
+/** What stands before the path of a request in absolute form. */
+const ORIGIN = /^https?:\/\/[^/]*/i
 
 /** What both planes ask of Fastify: nothing coerced, everything bounded, no line for each request. */
 export function serverOptions(deps: ProblemDeps, tls: Tls | undefined): FastifyServerOptions {
@@ -55,8 +63,11 @@ export function handleProblems(app: FastifyInstance, deps: ProblemDeps): void {
   app.addSchema(ProblemSchema)
   app.removeContentTypeParser('text/plain')
   app.setErrorHandler(problemHandler(deps))
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    answerExpectation(deps, request, response)
+  })
   app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?', 1)
+    const [path = ''] = request.url.replace(ORIGIN, '').split('?', 1)
     const methods = methodsOf(path)
     if (methods.length === 0) throw new Failure('not-found', 'there is no such path')
     deps.metrics.failed(deps.plane, 'invalid')

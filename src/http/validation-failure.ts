@@ -2,6 +2,9 @@ import type { FastifySchemaValidationError } from 'fastify'
 import { Failure } from '../domain/failure.ts'
 import { PATTERN_WORDS } from './schemas.ts'
 
+/** Of a member's name that is said back to whoever sent it. */
+const MAX_NAME_LENGTH = 256
+
 /** The first thing that a schema found wrong, in the caller's words: `checks/3/permission is required`. */
 export function validationFailure(
   errors: readonly FastifySchemaValidationError[],
@@ -14,6 +17,11 @@ export function validationFailure(
     const missing = String(error.params['missingProperty'])
     const field = path === '' ? missing : `${path}/${missing}`
     return new Failure('invalid', `${field} is required`, { field })
+  }
+  if (error.keyword === 'additionalProperties') {
+    const unknown = String(error.params['additionalProperty']).slice(0, MAX_NAME_LENGTH)
+    const field = path === '' ? unknown : `${path}/${unknown}`
+    return new Failure('invalid', `${field} is not known here`, { field })
   }
   const words = describe(error)
   if (path === '') {

@@ -2,7 +2,7 @@ import { readdir, readFile, watch } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -22,6 +22,13 @@ const { users } = SMALL_WORLD
 const VIEW = 'routing:queue:view'
 const NODE = process.execPath
 const HOLDERS = '/api/v2/authorization/roles/{roleId}/subjectgrants'
+
+/** Nothing at all, half a head, and a head without its body. */
+const STARTS_OF_REQUESTS = [
+  '',
+  'GET / HTTP/1.1\r\n',
+  'POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n',
+]
 
 type Platform = { readonly simulator: Simulator; readonly env: Record<string, string> }
 
@@ -76,6 +83,26 @@ test('SIGTERM: readiness falls, what is in flight is finished, then it ends with
   t.same(await service.exited, { code: 0, signal: null })
   t.equal(service.stderr(), '')
   t.equal(service.lines().at(-1)?.msg, 'stopped', 'every line is JSON')
+})
+
+test('SIGTERM ends the process also while connections say nothing, and begins no rebuild', async (t) => {
+  const { env } = await platformFor(t)
+  await using service = await startServiceProcess({ ...env, REBUILD_CRON: '* * * * * *' })
+  await service.caller.untilReady()
+  const ports = service.lines().find((line) => line.msg === 'listening')
+  const sockets = ['check', 'admin'].flatMap((plane) => {
+    const port = Number(new URL(String(ports?.[plane])).port)
+    return STARTS_OF_REQUESTS.map((text) => {
+      const socket = connect(port, '127.0.0.1', () => void socket.write(text))
+      return socket.on('error', () => undefined)
+    })
+  })
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  service.child.kill('SIGTERM')
+  t.same(await service.exited, { code: 0, signal: null })
+  const messages = service.lines().map((line) => line.msg)
+  t.notOk(messages.slice(messages.indexOf('stopping')).includes('rebuild started'))
+  for (const socket of sockets) socket.destroy()
 })
 
 test('SIGTERM while the platform hangs ends the process all the same', async (t) => {

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { DEFAULT_CLIENT, READ_PERMISSIONS } from '../../simulator/simulated-client.ts'
+import { DEFAULT_CLIENT } from '../../simulator/simulated-client.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import type { Body, Caller } from './support/caller.ts'
@@ -369,7 +369,7 @@ test('permissions that the client lacks are named', async (t) => {
     t.equal(await caller.outcome({ userId: users.alice, permission: VIEW }), 'allowed')
     const { warnings, platform, matrix } = (await caller.admin('/admin/v1/matrix')).body
     const missing = platform.missingPermissions.map((each: Named) => each.permission)
-    t.same(missing, READ_PERMISSIONS.slice(2))
+    t.same(missing, ['authorization:grant:view', 'authorization:policy:view'])
     for (const permission of missing) {
       t.ok(
         warnings.some((warning: string) => warning.includes(permission)),
@@ -470,6 +470,41 @@ test('a snapshot serves with its true age while the platform is down', async (t)
       return (await caller.ready()).body.revision === 2
     })
   })
+})
+
+test('a platform that talks nonsense at start takes nothing away from a snapshot', async (t) => {
+  await using folder = await temporaryFolder()
+  const simulator = await startPlatform()
+  t.teardown(() => simulator.close())
+  const env = environment(simulator.url, folder.path)
+  const question = { userId: users.alice, permission: VIEW }
+  {
+    await using first = await openService(env, { upstream: IMPATIENT })
+    await first.service.start()
+    await first.caller.untilReady()
+  }
+  const faults = [
+    { path: '/oauth/token', kind: 'malformed-body' },
+    { path: '/oauth/token', kind: 'status', status: 403 },
+    { path: '/oauth/token', kind: 'html-error', status: 502 },
+    { path: '/api/v2/tokens/me', kind: 'malformed-body' },
+    { path: /\/(tokens|organizations)\/me/, kind: 'status', status: 403 },
+    { path: /\/(tokens|organizations)\/me/, kind: 'status', status: 302 },
+    { path: '/api/v2/authorization/subjects/me', kind: 'malformed-body' },
+  ] as const
+  for (const { path, ...fault } of faults) {
+    simulator.faults.clear()
+    simulator.faults.add({ match: { path }, ...fault })
+    await using running = await openService(env, { upstream: IMPATIENT })
+    await running.service.start()
+    t.equal((await running.caller.ask(question)).body.allowed, true, `${path} ${fault.kind}`)
+    const { revision } = (await running.caller.ready()).body
+    simulator.faults.clear()
+    await until('it recovers', async () => {
+      await running.caller.admin('/admin/v1/rebuilds', { body: {} })
+      return (await running.caller.ready()).body.revision > revision
+    })
+  }
 })
 
 test('a snapshot of another organisation is never served once the platform is known', async (t) => {

@@ -53,6 +53,31 @@ test('keeps conditions as they are, operands by the id they refer to', async (t)
   })
 })
 
+test('a condition nested too deep is cut off where nobody can decide it', async (t) => {
+  const leaf = { variableName: 'a', operator: 'EQ', operands: [{ type: 'SCALAR', value: '1' }] }
+  const nested = (depth: number): object => {
+    let node: object = leaf
+    for (let i = 0; i < depth; i++) node = { conjunction: 'AND', terms: [node] }
+    return node
+  }
+  const verdicts = [1, 32, 33, 100_000].map((depth) => {
+    const condition = mapCondition(nested(depth), 'here')
+    return condition && evaluateCondition(condition, [{ a: '1' }])
+  })
+  t.same(verdicts, ['holds', 'holds', 'undecided', 'undecided'])
+  const odd = mapCondition({ variableName: nested(100_000), operator: 'EQ' }, 'here')
+  t.ok(odd && evaluateCondition(odd, [{ a: '1' }]) === 'undecided')
+})
+
+test('types named like parts of every object are types that nobody knows', async (t) => {
+  for (const type of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+    const node = { variableName: 'a', operator: 'EQ', operands: [{ type, value: 'x' }] }
+    t.match(mapCondition(node, 'here'), { operands: [{ type, value: 'x' }] })
+    const { gaps } = assignGrants([], [], [{ roleId: 'r', holders: [holder('x', type, 'd')] }])
+    t.match(gaps, { grantsOfUnlistedUsers: 0, grantsOfForeignSubjects: 1 })
+  }
+})
+
 test('no condition is none; an empty one, or an empty term, cannot be decided', async (t) => {
   t.equal(mapCondition(undefined, 'here'), null)
   t.equal(mapCondition(null, 'here'), null)

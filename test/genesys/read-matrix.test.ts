@@ -272,15 +272,26 @@ test('users whose groups were left out are found among the groups’ members', a
 })
 
 test('inactive users past what is listed are a gap, not a failure', async (t) => {
-  const world = generateWorld({ seed: 9, users: 2500, inactiveShare: 0.9, deletedShare: 0 })
-  await using context = await openUnderTest({ world, inactiveListingLimit: 1000 })
+  const world = generateWorld({ seed: 9, users: 12_000, inactiveShare: 0.9, deletedShare: 0 })
+  await using context = await openUnderTest({ world })
   const facts = await read(context.platform)
   t.ok(facts.gaps.inactiveUsersBeyondListing)
-  t.equal(facts.subjects.filter((subject) => subject.state === 'inactive').length, 1000)
+  t.equal(facts.subjects.filter((subject) => subject.state === 'inactive').length, 10_000)
   t.equal(
     facts.subjects.filter((subject) => subject.state === 'active').length,
     world.users('active').length + world.clients.size - withoutGrants(world),
   )
+})
+
+test('a refused page within the platform’s bound is a failure, not the end of the list', async (t) => {
+  const world = generateWorld({ seed: 9, users: 2500, inactiveShare: 0.9, deletedShare: 0 })
+  await using context = await openUnderTest({ world })
+  const path = /^\/api\/v2\/users\?.*pageNumber=2.*=inactive/
+  context.simulator.faults.add({ kind: 'status', status: 400, match: { path } })
+  t.match(await failureOf(read(context.platform)), {
+    code: 'upstream-refused',
+    upstream: { status: 400 },
+  })
 })
 
 function withoutGrants(world: World): number {
@@ -330,12 +341,13 @@ test('reads single users as they are, whatever their state', async (t) => {
   await using context = await openUnderTest()
   const { simulator, platform } = context
   const absent = 'a0000000-0000-4000-8000-00000000dead'
-  const ids = [users.judy, users.frank, users.grace, users.olivia, clients.reporting, absent]
+  const ids = [users.judy, users.frank, users.grace, users.olivia, absent, clients.reporting]
   const result = await readSubjects(platform.read, [...ids, users.judy], signal)
   const byId = new Map(result.found.map((subject) => [subject.id, subject]))
-  t.same(result.absent, [absent])
-  t.equal(result.found.length, 5)
-  const [{ sales, home }, { agent, employee, supervisor }] = [divisions, roles]
+  // OAuth clients come with rebuilds.
+  t.same(result.absent, [absent, clients.reporting])
+  t.equal(result.found.length, 4)
+  const [{ sales, home }, { agent, employee }] = [divisions, roles]
   t.match(byId.get(users.judy), { state: 'active', groupIds: [groups.salesLeads], kind: 'user' })
   t.same(byId.get(users.judy)?.grants, [
     { roleId: employee, divisionId: home },
@@ -344,8 +356,6 @@ test('reads single users as they are, whatever their state', async (t) => {
   t.match(byId.get(users.frank), { state: 'inactive' })
   t.match(byId.get(users.grace), { state: 'deleted' })
   t.same(byId.get(users.olivia)?.grants, [])
-  t.match(byId.get(clients.reporting), { kind: 'client', name: 'Reporting', state: 'active' })
-  t.same(byId.get(clients.reporting)?.grants, [{ roleId: supervisor, divisionId: '*' }])
   const facts = await read(platform)
   for (const subject of result.found) {
     const listed = facts.subjects.find((candidate) => candidate.id === subject.id)
@@ -354,7 +364,42 @@ test('reads single users as they are, whatever their state', async (t) => {
       { ...listed, grants: new Set(listed?.grants) },
     )
   }
-  t.equal(simulator.requests.of(`GET ${SUBJECT}`), 5)
+  t.equal(simulator.requests.of(`GET ${SUBJECT}`), 4)
+})
+
+test('ids that nobody has cost one request together', async (t) => {
+  await using context = await openUnderTest()
+  const { simulator, platform } = context
+  const strangers = Array.from({ length: MAX_SUBJECTS - 1 }, (_, index) => {
+    return `a0000000-0000-4000-8000-${`${index}`.padStart(12, '0')}`
+  }).filter((id) => !Object.values<string>(users).includes(id))
+  await preflight(platform.read, signal)
+  simulator.requests.reset()
+  t.same(await readSubjects(platform.read, strangers, signal), { found: [], absent: strangers })
+  t.equal(simulator.requests.total, 1)
+  simulator.requests.reset()
+  const { found, absent } = await readSubjects(platform.read, [...strangers, users.judy], signal)
+  t.match(found, [{ id: users.judy }])
+  t.same(absent, strangers)
+  t.equal(simulator.requests.total, 2)
+})
+
+test('users that a listing by id leaves out do not pass for nobody', async (t) => {
+  await using context = await openUnderTest()
+  const { simulator, platform } = context
+  const faults = [
+    { kind: 'truncate-page' },
+    { kind: 'wrong-total' },
+    { kind: 'drop-field', field: 'total' },
+    { kind: 'drop-field', field: 'entities' },
+    { kind: 'status', status: 404 },
+  ] as const
+  for (const fault of faults) {
+    simulator.faults.clear()
+    simulator.faults.add({ ...fault, match: { path: USERS } })
+    const reading = readSubjects(platform.read, [users.alice, users.carol], signal)
+    t.match((await failureOf(reading)).code, /^upstream-/, JSON.stringify(fault))
+  }
 })
 
 test('falls back to grants without duplicates where the platform fails on them', async (t) => {
@@ -369,10 +414,11 @@ test('falls back to grants without duplicates where the platform fails on them',
 
 test('a user without the groups that were asked for is a failure, not a user without groups', async (t) => {
   await using context = await openUnderTest()
-  const match = { path: '/api/v2/users/{userId}' }
-  context.simulator.faults.add({ kind: 'drop-field', field: 'groups', match })
+  context.simulator.faults.add({ kind: 'drop-field', field: 'groups', match: { path: USERS } })
   const reading = readSubjects(context.platform.read, [users.alice, users.carol], signal)
   t.match(await failureOf(reading), { code: 'upstream-broken', message: /groups/ })
+  const inactive = await readSubjects(context.platform.read, [users.frank], signal)
+  t.match(inactive.found, [{ state: 'inactive', groupIds: [] }])
 })
 
 test('asks for nothing that is no id: it could name another operation', async (t) => {
@@ -398,7 +444,6 @@ test('preflight names the organisation and what the client lacks', async (t) => 
     ['authorization:role:view', true],
     ['authorization:grant:view', false],
     ['authorization:policy:view', false],
-    ['oauth:client:view', false],
   ])
 })
 
@@ -417,7 +462,61 @@ test('preflight goes without what the platform does not tell', async (t) => {
     missing: [],
   })
   refuse('/api/v2/organizations/me')
-  t.match(await preflight(platform.read, signal), { organizationId: '' })
+  const unknown = { code: 'upstream-busy', message: /does not say whose organisation/ }
+  t.match(await failureOf(preflight(platform.read, signal)), unknown)
+  t.match(await failureOf(read(platform)), unknown)
+})
+
+const LOGIN_REFUSALS = [
+  [{ kind: 'status', status: 400, code: 'invalid_client' }, 'upstream-refused'],
+  [{ kind: 'status', status: 401, code: 'invalid_client' }, 'upstream-refused'],
+  [{ kind: 'status', status: 403 }, 'upstream-busy'],
+  [{ kind: 'status', status: 404 }, 'upstream-busy'],
+  [{ kind: 'html-error', status: 400 }, 'upstream-busy'],
+  [{ kind: 'html-error', status: 403 }, 'upstream-busy'],
+  [{ kind: 'malformed-body' }, 'upstream-broken'],
+  [{ kind: 'drop-field', field: 'access_token' }, 'upstream-broken'],
+] as const
+
+test('a login that is refused is no answer to what was asked', async (t) => {
+  for (const [fault, code] of LOGIN_REFUSALS) {
+    await using context = await openUnderTest()
+    const { simulator, platform } = context
+    simulator.faults.add({ ...fault, match: { path: '/oauth/token' } })
+    const told = JSON.stringify(fault)
+    t.equal((await failureOf(preflight(platform.read, signal))).code, code, told)
+    t.equal((await failureOf(readSubjects(platform.read, [users.alice], signal))).code, code, told)
+    t.equal((await failureOf(read(platform))).code, code, told)
+    simulator.faults.clear()
+    t.match(await preflight(platform.read, signal), { organizationName: 'Small World' })
+  }
+})
+
+test('a refused login in the middle leaves nothing out', async (t) => {
+  for (const status of [400, 403, 404]) {
+    for (const path of [SUBJECT, '/api/v2/authorization/policies', '/api/v2/tokens/me']) {
+      await using context = await openUnderTest({}, { concurrency: 1 })
+      const { simulator, platform } = context
+      await preflight(platform.read, signal)
+      // Each refusal of the token makes for another login.
+      simulator.faults.add({ kind: 'status', status: 401, match: { path } })
+      simulator.faults.add({ kind: 'status', status, match: { path: '/oauth/token' } })
+      const reading =
+        path === SUBJECT ? readSubjects(platform.read, [users.alice], signal) : read(platform)
+      t.match((await failureOf(reading)).code, /^upstream-/, `${path} ${status}`)
+    }
+  }
+})
+
+test('a page of something in between is no word of the platform', async (t) => {
+  await using context = await openUnderTest()
+  const { simulator, platform } = context
+  simulator.faults.add({ kind: 'html-error', status: 404, match: { path: SUBJECT } })
+  t.match(await failureOf(readSubjects(platform.read, [users.alice], signal)), {
+    upstream: { status: 404, code: '' },
+  })
+  simulator.faults.add({ kind: 'html-error', status: 403, match: { path: '/api/v2/tokens/me' } })
+  t.match(await failureOf(preflight(platform.read, signal)), { upstream: { status: 403 } })
 })
 
 test('a permission held in some divisions only is reported as a shortfall', async (t: Test) => {
@@ -433,6 +532,6 @@ test('a permission held in some divisions only is reported as a shortfall', asyn
   const clients = [{ id, secret: 'x', name: 'Narrow' }]
   await using context = await openUnderTest({ world, clients }, { clientId: id, clientSecret: 'x' })
   const { missing } = await preflight(context.platform.read, signal)
-  t.equal(missing.length, 5)
+  t.equal(missing.length, 4)
   t.ok(missing.every((item) => !item.essential && /some divisions only/.test(item.neededFor)))
 })

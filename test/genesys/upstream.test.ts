@@ -134,6 +134,27 @@ test('a thread that dies rejects its calls, and the next call starts another', a
   t.same(states, ['started', 'crashed', 'started', 'crashed', 'started'])
 })
 
+test('a thread that is stuck is ended, and the next call starts another', async (t) => {
+  const states: string[] = []
+  await using link = new ThreadLink({
+    entry: new URL('mortal-thread.ts', import.meta.url),
+    workerData: null,
+    onEvent: (event) => void (event.type === 'thread' && states.push(event.state)),
+    timeoutsMs: { compare: 300, readSubjects: 400 },
+  })
+  const merge = { base: new SharedArrayBuffer(8), subjects: [] }
+  const silent = link.call('compare', { before: merge.base, after: merge.base })
+  await t.rejects(silent, { code: 'upstream-broken', message: /no answer to compare/ })
+  t.equal(await link.call('merge', merge), 1)
+  const both = await Promise.allSettled([link.call('readSubjects', []), link.call('merge', merge)])
+  for (const result of both) {
+    const reason = { code: 'upstream-broken', message: /no answer to readSubjects/ }
+    t.match(result, { status: 'rejected', reason })
+  }
+  t.equal(await link.call('merge', merge), 1)
+  t.same(states, ['started', 'crashed', 'started', 'crashed', 'started'])
+})
+
 test('a thread that keeps dying is not started without end', async (t) => {
   let now = 0
   let started = 0

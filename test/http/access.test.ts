@@ -23,9 +23,12 @@ t.test('finds keys by their whole secret', async (t) => {
 })
 
 t.test('looks at every key, also after one that fits', async (t) => {
-  // Of two keys with one secret the last is found: no comparison ended the search.
-  const keys = createKeySet([FIRST, key('last', 'secret-one', ['check'])])
-  t.equal(keys.find('secret-one')?.name, 'last')
+  // The one that fits does not end the search, but of two with one secret it is the first that counts.
+  const keys = createKeySet([FIRST, key('last', 'secret-one', ['admin:read'])])
+  const found = keys.find('secret-one')
+  t.equal(found?.name, 'first')
+  t.same([...(found?.scopes ?? [])], ['check'], 'and its scopes are not added to')
+  t.equal(createKeySet([key('other', 'secret-0', []), FIRST]).find('secret-one')?.name, 'first')
   t.ok(sameText('abc', 'abc'))
   t.notOk(sameText('abc', 'abd'))
   t.notOk(sameText('abc', 'ab'))
@@ -182,7 +185,11 @@ t.test('never calls a token wrong because the issuer is down', async (t) => {
   const token = await sign({})
   const response = await app.inject({ url: URL, headers: bearer(token) })
   t.equal(response.statusCode, 503)
-  t.match(response.json(), { type: /upstream-busy$/, detail: /no token can be verified/ })
+  t.match(response.json(), {
+    type: /upstream-busy$/,
+    title: /^An upstream service/,
+    detail: /no token can be verified/,
+  })
   t.ok(response.headers['retry-after'])
   t.equal((await app.inject({ url: URL, headers: bearer('secret-one') })).statusCode, 200)
   await app.inject({ url: URL, headers: bearer(token) })

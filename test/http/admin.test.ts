@@ -1,3 +1,8 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { Registry } from 'prom-client'
 import t from 'tap'
 import { Failure } from '../../src/domain/failure.ts'
@@ -45,6 +50,9 @@ t.test('starts a rebuild and joins the one that runs', async (t) => {
   for (const allowShrink of ['true', 1, null])
     t.equal((await start({ allowShrink })).statusCode, 400)
   t.equal((await start([])).statusCode, 400)
+  const misspelt = await start({ allowshrink: true })
+  t.equal(misspelt.statusCode, 400)
+  t.match(misspelt.json(), { field: 'allowshrink', detail: 'allowshrink is not known here' })
   t.match((await get('/admin/v1/rebuilds/r1')).json(), { id: 'r1', state: 'running' })
   t.equal((await get('/admin/v1/rebuilds/other')).statusCode, 404)
 })
@@ -292,6 +300,51 @@ t.test('lets the check plane be tried from the documentation, with its own keys'
   t.equal((await app.inject('/try/admin/v1/matrix')).statusCode, 404)
   const large = { url, payload: `{"checks":[],"x":"${'x'.repeat(70_000)}"}`, headers }
   t.equal((await app.inject({ method: 'POST', ...large })).statusCode, 413)
+})
+
+t.test('passes on paths as they came, and nothing but what the check plane is asked', async (t) => {
+  const { app } = startAdminPlane(t)
+  const headers = bearer(CHECK_SECRET)
+  const query = `userId=${USERS.ada}&permission=routing:queue:view`
+  for (const url of [`/try/check-permission?${query}`, `/%74ry/check-permission?${query}`]) {
+    t.match((await app.inject({ url, headers })).json(), { allowed: true }, url)
+  }
+  const escaped = await app.inject({ url: '/try/api/v1/users/a%2Fb/permissions', headers })
+  t.match(escaped.json(), { field: 'userId' }, 'an id with a slash stays one')
+  const given = { ...headers, 'x-request-id': 'not fit' }
+  const named = await app.inject({ url: '/try/check-permission', headers: given })
+  t.equal(named.json<{ instance: string }>().instance, named.headers['x-request-id'])
+  for (const method of ['OPTIONS', 'DELETE', 'PUT'] as const) {
+    const wrong = await app.inject({ method, url: '/try/check-permission', headers })
+    t.equal(wrong.statusCode, 405, method)
+    t.equal(wrong.headers['allow'], 'GET, HEAD, POST')
+  }
+})
+
+t.test('takes requests in absolute form', async (t) => {
+  const { app } = startAdminPlane(t)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const ask = async (method: string) => {
+    const path = 'http://elsewhere.example/try/check-permission?userId=u'
+    const headers = bearer(CHECK_SECRET)
+    const sent = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false }).end()
+    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    return { status: response.statusCode, body: await text(response) }
+  }
+  t.match(await ask('GET'), { status: 400, body: 'permission is required' })
+  t.match(await ask('DELETE'), { status: 405 })
+})
+
+t.test('limits the rate at which the check plane is tried, whoever asks', async (t) => {
+  const { app } = startAdminPlane(t)
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => {
+      return app.inject({ url: '/try/check-permission', headers: bearer(`guess-${index}`) })
+    }),
+  )
+  const limited = answers.find((answer) => answer.statusCode === 429)
+  t.match(limited?.json(), { type: /rate-limited$/, retryAfterSeconds: 1 })
 })
 
 t.test('limits the rate of each caller', async (t) => {

@@ -1,6 +1,11 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { DIVISIONS, USERS } from './support/organization.ts'
-import { startCheckPlane } from './support/planes.ts'
+import { bearer, CHECK_SECRET, startCheckPlane } from './support/planes.ts'
 
 const URL = '/api/v1/check-permissions'
 const VIEW = 'routing:queue:view'
@@ -60,6 +65,31 @@ t.test('answers an empty batch with nothing', async (t) => {
     revision: 7,
     allowed: [],
   })
+})
+
+t.test('does not count the time in which the caller sends a batch', async (t) => {
+  const took: number[] = []
+  const metrics = {
+    decided() {},
+    checkTook: (seconds: number) => void took.push(seconds),
+    answered() {},
+    failed() {},
+  }
+  const { app } = startCheckPlane(t, { metrics })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const headers = { ...bearer(CHECK_SECRET), 'content-type': 'application/json' }
+  const options = { host: '127.0.0.1', port, path: URL, method: 'POST', headers }
+  const sent = httpRequest(options)
+  const answered = once(sent, 'response') as Promise<[IncomingMessage]>
+  sent.write('{"checks":')
+  await setTimeout(300)
+  sent.end('[]}')
+  const [response] = await answered
+  response.resume()
+  t.equal(response.statusCode, 200)
+  t.equal(took.length, 1)
+  t.ok((took[0] as number) > 0 && (took[0] as number) < 0.2, `${took[0]} s`)
 })
 
 t.test('takes 10,000 questions and no more', async (t) => {

@@ -1,3 +1,5 @@
+import { mock } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { Failure } from '../../src/domain/failure.ts'
 import { DIVISIONS, FACTS, matrixOf, USERS } from './support/organization.ts'
@@ -201,11 +203,25 @@ t.test('holds to x-minimum-revision', async (t) => {
     (await get(url, { 'x-minimum-revision': revision })).statusCode
   t.equal(await status('7'), 200)
   t.equal(await status('0'), 200)
-  for (const wrong of ['seven', '-1', '7.5', '0x1', '']) t.equal(await status(wrong), 400, wrong)
+  for (const wrong of ['seven', '-1', '7.5', '0x1', '', '001', '9'.repeat(16)])
+    t.equal(await status(wrong), 400, wrong)
   const early = await get(url, { 'x-minimum-revision': '8' })
   t.equal(early.statusCode, 503)
   t.match(early.json(), { type: /not-ready$/, retryAfterSeconds: 1 })
   t.equal(early.headers['retry-after'], '1')
+})
+
+t.test('goes on telling the age when the clock is set back', async (t) => {
+  const { get, served } = startCheckPlane(t)
+  const url = check({ userId: USERS.ada, permission: VIEW })
+  t.equal((await get(url)).headers['x-matrix-age'], '12')
+  const hourAgo = Date.now() - 3_600_000
+  mock.method(Date, 'now', () => hourAgo)
+  t.teardown(() => mock.restoreAll())
+  served.age = 13
+  // The age was 12.9 seconds: a tenth of a second later it is told anew.
+  await setTimeout(150)
+  t.equal((await get(url)).headers['x-matrix-age'], '13')
 })
 
 t.test('answers HEAD like GET, without a body', async (t) => {

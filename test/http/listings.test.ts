@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Failure } from '../../src/domain/failure.ts'
-import { DIVISIONS, FACTS, matrixOf, USERS } from './support/organization.ts'
+import { DIVISIONS, FACTS, matrixOf, serve, USERS } from './support/organization.ts'
 import { startCheckPlane } from './support/planes.ts'
 
 type Listing = { revision: number; items: Record<string, unknown>[]; nextCursor?: string }
@@ -101,6 +101,40 @@ t.test('pages stay on the revision of the first one', async (t) => {
   t.match(gone.json(), { type: /gone$/ })
 })
 
+t.test('looks through many users in slices, and fills its pages', async (t) => {
+  const grants = FACTS.subjects.find((subject) => subject.id === USERS.ada)?.grants ?? []
+  const subjects = Array.from({ length: 45_000 }, (_, index) => ({
+    id: `user-${index}`,
+    kind: 'user' as const,
+    name: `Name ${index}`,
+    email: '',
+    state: 'active' as const,
+    groupIds: [],
+    grants: index % 15_000 === 0 ? grants : [],
+  }))
+  const { app, get } = startCheckPlane(t, { matrices: serve(matrixOf({ ...FACTS, subjects }, 7)) })
+  await app.ready()
+  const url = `/api/v1/permissions/${VIEW}/users`
+  const order: string[] = []
+  const [listing] = await Promise.all([
+    get(`${url}?limit=3`).finally(() => order.push('listing')),
+    app.inject('/health/live').finally(() => order.push('live')),
+  ])
+  t.equal(listing.json<Listing>().items.length, 3)
+  t.same(order, ['live', 'listing'])
+  const all: unknown[] = []
+  let cursor = ''
+  for (;;) {
+    const page = (await get(`${url}?limit=2${cursor}`)).json<Listing>()
+    all.push(...page.items.map((item) => item['name']))
+    if (!page.nextCursor) break
+    t.equal(page.items.length, 2)
+    cursor = `&cursor=${page.nextCursor}`
+  }
+  t.same(new Set(all), new Set(['Name 0', 'Name 15000', 'Name 30000']))
+  t.equal(all.length, 3)
+})
+
 t.test('lists nothing while checks would be refused', async (t) => {
   const { get, served } = startCheckPlane(t)
   const url = `/api/v1/permissions/${VIEW}/users?limit=1`
@@ -190,4 +224,23 @@ t.test('holds listings to x-minimum-revision', async (t) => {
   ]) {
     t.equal((await get(url, { 'x-minimum-revision': '9' })).statusCode, 503)
   }
+})
+
+t.test('tells a cursor that is too old from a revision that is not served yet', async (t) => {
+  const { get, served } = startCheckPlane(t)
+  const url = `/api/v1/permissions/${VIEW}/users?limit=1`
+  const { nextCursor } = (await get(url)).json<Listing>()
+  served.held.push(matrixOf(FACTS, 8))
+  const goOn = (revision: string) =>
+    get(`${url}&cursor=${nextCursor}`, { 'x-minimum-revision': revision })
+  t.equal((await goOn('7')).statusCode, 200)
+  t.match((await goOn('8')).json(), {
+    status: 400,
+    field: 'cursor',
+    detail: /stands on revision 7, before the x-minimum-revision 8/,
+  })
+  t.match((await goOn('9')).json(), {
+    status: 503,
+    detail: 'revision 9 is not served yet; the newest is 8',
+  })
 })

@@ -37,7 +37,10 @@ t.test('answers every failure as a problem of its status', async (t) => {
     const { type, title, ...rest } = response.json<Record<string, unknown>>()
     t.equal(type, `urn:genesys-permission-check:problem:${code}`)
     t.type(title, 'string')
-    t.strictSame(rest, { status, detail: `because of ${code}`, instance: 'abc' })
+    const told = { status, detail: `because of ${code}`, instance: 'abc' }
+    const retry = code === 'not-ready' ? { retryAfterSeconds: 5 } : {}
+    t.strictSame(rest, { ...told, ...retry })
+    t.equal(response.headers['retry-after'], code === 'not-ready' ? '5' : undefined)
   }
   t.same(
     record.failed,
@@ -130,6 +133,40 @@ t.test('answers what is not HTTP with a problem too', async (t) => {
   t.match(await send(large), /^HTTP\/1\.1 431 .*"status":431/s)
 })
 
+t.test('answers expectations that it cannot meet with a problem', async (t) => {
+  const { app, record } = startCheckPlane(t)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const status = (expect: string) =>
+    new Promise<string>((resolve, reject) => {
+      const headers = `host: x\r\nexpect: ${expect}\r\nx-request-id: mine\r\nconnection: close`
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write(`GET /health/live HTTP/1.1\r\n${headers}\r\n\r\n`)
+      })
+      let answer = ''
+      socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk))
+      socket.once('end', () => resolve(answer)).once('error', reject)
+    })
+  const answer = await status('tea')
+  t.match(answer, /^HTTP\/1\.1 417 .*problem\+json.*:expectation-failed".*"instance":"mine"/s)
+  t.match(answer, /x-request-id: mine.*x-content-type-options|nosniff.*x-request-id: mine/s)
+  t.same([record.failed, record.answered], [['check invalid'], ['check 417']])
+  t.match(await status('100-continue'), /^HTTP\/1\.1 100 .*HTTP\/1\.1 200 /s)
+})
+
+t.test('says of a request without body what is so', async (t) => {
+  const { app } = startCheckPlane(t)
+  const response = await app.inject({ method: 'QUERY' as never, url: '/check-permission' })
+  t.match(response.json(), { status: 400, detail: /Content-Type/ })
+  const text = await app.inject({
+    method: 'POST',
+    url: '/api/v1/check-permissions',
+    headers: { ...bearer(CHECK_SECRET), 'content-type': 'application/json' },
+    payload: '{"checks":',
+  })
+  t.match(text.json(), { status: 400, detail: 'the body is not valid JSON' })
+})
+
 t.test('echoes request ids that are safe and replaces the others', async (t) => {
   const { get } = startCheckPlane(t)
   const echoed = async (url: string, id: string) =>
@@ -153,7 +190,11 @@ t.test('turns checks away at once while overloaded, but stays alive', async (t) 
   t.equal(response.headers['retry-after'], '1')
   t.match(response.json(), { type: /overloaded$/ })
   t.equal((await app.inject('/health/live')).statusCode, 200)
+  const ready = await app.inject('/health/ready')
+  t.match(ready.json(), { type: /overloaded$/, status: 503 })
+  t.equal(ready.headers['retry-after'], '1')
   late = false
+  t.equal((await app.inject('/health/ready')).statusCode, 200)
   t.equal((await get(URL)).statusCode, 200)
 })
 

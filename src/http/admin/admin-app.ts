@@ -1,5 +1,6 @@
 import { fastifyHelmet } from '@fastify/helmet'
 import { fastifyRateLimit } from '@fastify/rate-limit'
+import type { RateLimitPluginOptions } from '@fastify/rate-limit'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { fastifyUnderPressure } from '@fastify/under-pressure'
 import { fastify } from 'fastify'
@@ -47,6 +48,15 @@ export type AdminAppDeps = MatrixRouteDeps & {
 
 const REQUESTS_PER_SECOND = 20
 const MAX_EVENT_LOOP_DELAY_MS = 1_000
+
+const RATE: RateLimitPluginOptions = {
+  max: REQUESTS_PER_SECOND,
+  timeWindow: 1_000,
+  errorResponseBuilder: (_request, { ttl }) => {
+    const message = `more than ${REQUESTS_PER_SECOND} requests a second`
+    return new Failure('rate-limited', message, { retryAfterSeconds: Math.ceil(ttl / 1000) })
+  },
+}
 
 const DESCRIPTION: PlaneDescription = {
   title: 'genesys-permission-check: admin plane',
@@ -97,7 +107,7 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   })
   void app.register(liveRoute())
   void app.register(readyRoute(deps))
-  void app.register(tryRoutes(deps.checkApp))
+  void app.register(tryRoutes(deps.checkApp, RATE))
   void app.register((guarded, _options, done) => {
     guardRoutes(guarded, deps.auth)
     void guarded.register(rebuildRoutes(deps.rebuilds))
@@ -120,16 +130,11 @@ function guardRoutes(app: FastifyInstance, auth: Authenticator): void {
   })
   app.addHook('onRequest', (request, _reply, done) => access(request, done))
   void app.register(fastifyRateLimit, {
-    max: REQUESTS_PER_SECOND,
-    timeWindow: 1_000,
+    ...RATE,
     hook: 'preParsing',
     keyGenerator: callerOf,
     // A page of the documentation is a dozen files.
     allowList: (request) => request.routeOptions.url?.startsWith('/docs') === true,
-    errorResponseBuilder: (_request, { ttl }) => {
-      const message = `more than ${REQUESTS_PER_SECOND} requests a second`
-      return new Failure('rate-limited', message, { retryAfterSeconds: Math.ceil(ttl / 1000) })
-    },
   })
   void app.register(fastifyUnderPressure, {
     maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,

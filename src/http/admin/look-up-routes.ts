@@ -37,11 +37,11 @@ export function lookUpRoutes(matrices: ServedMatrices): FastifyPluginCallbackTyp
       {
         schema: lookUp('findUsers', 'Users and clients by name, email or id', SubjectSchema),
       },
-      async (request) => {
+      async (request, reply) => {
         const wanted = request.query.q ?? ''
         const question = ['users', wanted]
         const { matrix, from, limit } = startPage(matrices, request.query, question)
-        const abandoned = (): boolean => request.raw.destroyed && !request.raw.complete
+        const abandoned = (): boolean => reply.raw.destroyed
         const { items, next } = await findSubjects(matrix, { wanted, from, limit, abandoned })
         return { items, ...nextPage(matrix, next, question) }
       },

@@ -22,13 +22,17 @@ export const RebuildSchema = Type.Object({
 })
 
 const Body = Type.Union([
-  Type.Object({
-    allowShrink: Type.Optional(
-      Type.Boolean({
-        description: 'Take a matrix with far fewer users or grants for real',
-      }),
-    ),
-  }),
+  Type.Object(
+    {
+      allowShrink: Type.Optional(
+        Type.Boolean({
+          description: 'Take a matrix with far fewer users or grants for real',
+        }),
+      ),
+    },
+    // A misspelt member would be passed over, and the caller believe that it was heard.
+    { additionalProperties: false },
+  ),
   Type.Null({ description: 'An empty body will do' }),
 ])
 

@@ -95,6 +95,13 @@ export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
             ...problems(400, 401, 403, 413, 415, 429, 503),
           },
         },
+        // What the service takes for a batch does not begin before the caller has sent all of it.
+        preParsing: (request, _reply, payload, parse) => {
+          payload.once('end', () => {
+            request.arrivedAt = performance.now()
+          })
+          parse(null, payload)
+        },
         // The schema is what is published; `readBatch` holds requests to it, faster.
         validatorCompiler: () => () => true,
       },

@@ -44,8 +44,8 @@ export function catalogueRoute(deps: {
       (request, reply) => {
         const wanted = (request.query.q ?? '').toLowerCase()
         const question = ['permissions', wanted]
-        const { matrix, from, limit } = startPage(deps.matrices, request.query, question)
-        requireRevision(request, matrix)
+        const { matrix, newest, from, limit } = startPage(deps.matrices, request.query, question)
+        requireRevision(request, matrix, newest)
         const { items, next } = findPermissions(matrix, wanted, from, limit)
         nameMatrix(reply, deps.matrices, matrix)
         void reply.send({

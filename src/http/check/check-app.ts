@@ -1,7 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { fastify } from 'fastify'
 import type { FastifyInstance } from 'fastify'
-import { Failure } from '../../domain/failure.ts'
 import type { Scope } from '../../domain/principal.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import type { Logger } from '../../observability/logger.ts'
@@ -13,7 +12,7 @@ import { SECURITY_HEADERS } from '../security-headers.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
 import { createRateLimit } from '../token-buckets.ts'
-import { liveRoute, readyRoute } from '../health-routes.ts'
+import { liveRoute, readyRoute, tooLate } from '../health-routes.ts'
 import { describePlane, TRY_PREFIX } from '../openapi.ts'
 import type { PlaneDescription } from '../openapi.ts'
 import { batchRoute } from './batch-route.ts'
@@ -96,9 +95,7 @@ function admission({ auth, overloaded, rateLimit }: CheckAppDeps) {
     done: Parameters<typeof access>[1],
   ): void => {
     request.arrivedAt = performance.now()
-    if (overloaded()) {
-      const message = 'answers would come too late just now'
-      done(new Failure('overloaded', message, { retryAfterSeconds: 1 }))
-    } else access(request, done)
+    if (overloaded()) done(tooLate())
+    else access(request, done)
   }
 }

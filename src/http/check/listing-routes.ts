@@ -1,9 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
 import { Failure } from '../../domain/failure.ts'
 import { listHolders, listPermissions } from '../../domain/listing.ts'
-import type { HeldPermission, Holder } from '../../domain/listing.ts'
+import type { HeldPermission, Holder, Page, PageRequest } from '../../domain/listing.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import { nearestName } from '../../domain/permission.ts'
 import { nextPage, startPage } from '../listing-page.ts'
@@ -84,8 +85,8 @@ function userPermissions(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
         const { userId } = request.params
         const { divisionId } = request.query
         const question = ['user-permissions', userId, divisionId]
-        const { matrix, from, limit } = startPage(deps.matrices, request.query, question)
-        requireRevision(request, matrix)
+        const { matrix, newest, from, limit } = startPage(deps.matrices, request.query, question)
+        requireRevision(request, matrix, newest)
         const subject = matrix.findSubject(userId)
         if (subject < 0) {
           deps.unknownUsers.note(userId)
@@ -123,21 +124,42 @@ function permissionUsers(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
           },
         },
       },
-      (request, reply) => {
+      async (request, reply) => {
         const { permission: code } = request.params
         const { divisionId } = request.query
         const question = ['permission-users', code, divisionId]
-        const { matrix, from, limit } = startPage(deps.matrices, request.query, question)
-        requireRevision(request, matrix)
+        const { matrix, newest, from, limit } = startPage(deps.matrices, request.query, question)
+        requireRevision(request, matrix, newest)
         const permission = matrix.findPermission(code)
         if (permission < 0) throw unknownPermission(matrix, code)
-        const page = listHolders(matrix, permission, { from, limit, divisionId })
+        const abandoned = (): boolean => reply.raw.destroyed
+        const asked = { from, limit, divisionId }
+        const { items, next } = await collectHolders(matrix, permission, asked, abandoned)
         nameMatrix(reply, deps.matrices, matrix)
-        const { revision } = matrix
-        void reply.send({ revision, items: page.items, ...nextPage(matrix, page.next, question) })
+        return { revision: matrix.revision, items, ...nextPage(matrix, next, question) }
       },
     )
     done()
+  }
+}
+
+/** A full page, or the last one, in slices between which checks on the same thread get their turn. */
+async function collectHolders(
+  matrix: Matrix,
+  permission: number,
+  asked: PageRequest,
+  abandoned: () => boolean,
+): Promise<Page<Holder>> {
+  const items: Holder[] = []
+  let { from } = asked
+  for (;;) {
+    const limit = asked.limit - items.length
+    const slice = listHolders(matrix, permission, { ...asked, from, limit })
+    items.push(...slice.items)
+    if (slice.next === undefined || items.length >= asked.limit) return { items, next: slice.next }
+    from = slice.next
+    await nextTurn()
+    if (abandoned()) return { items, next: from }
   }
 }
 
