@@ -20,10 +20,10 @@ export const READ_PERMISSIONS: readonly string[] = [
   'authorization:role:view',
   'authorization:grant:view',
   'authorization:policy:view',
-  'oauth:client:view',
 ]
 
 const WRITE_PERMISSIONS: readonly string[] = [
+  'oauth:client:view',
   'authorization:grant:add',
   'authorization:grant:delete',
   'authorization:role:add',

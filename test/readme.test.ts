@@ -70,7 +70,7 @@ test('the permissions that the client needs are those that the start asks for', 
   t.same(rows.map(([name = '']) => name).toSorted(), READ_PERMISSIONS.toSorted())
   t.same(
     missing.map(({ essential }) => essential),
-    [true, true, false, false, false],
+    [true, true, false, false],
     'the first two are essential',
   )
 })
