@@ -33,7 +33,8 @@ type MatrixReport = {
   readonly bytes: number
   readonly buildSeconds: number
   readonly mapBytes?: number
-  readonly nanoseconds: { readonly matrix: number; readonly divided: number; readonly map?: number }
+  readonly nanoseconds: { readonly matrix: number; readonly divided: number }
+  readonly faster: { readonly matrix: number; readonly divided: number }
 }
 
 function runMatrix(users: number, withMap: boolean): MatrixReport {
@@ -49,13 +50,13 @@ function measureMatrix(): Figure[] {
   const small = runMatrix(1_000, false)
   const full = runMatrix(100_000, true)
   const large = runMatrix(1_000_000, false)
-  const { matrix, divided, map = NaN } = full.nanoseconds
+  const { matrix, divided } = full.nanoseconds
   const mebibyte = 1024 * 1024
   return [
     { name: 'check in process, 100,000 users', value: matrix, unit: 'ns' },
     { name: 'check in process with a division', value: divided, unit: 'ns' },
-    { name: 'speed against Map of Sets', value: map / matrix, unit: '×', goal: '>= 5' },
-    { name: 'the same with a division', value: map / divided, unit: '×' },
+    { name: 'speed against Map of Sets', value: full.faster.matrix, unit: '×', goal: '>= 5' },
+    { name: 'the same with a division', value: full.faster.divided, unit: '×' },
     { name: 'matrix in memory', value: full.bytes / mebibyte, unit: 'MiB', goal: '<= 16' },
     {
       name: 'memory of the Map',

@@ -127,7 +127,7 @@ export function decide(
   return best
 }
 
-/** What one (role, division) answers, whoever holds it. */
+/** What one grant answers, whoever holds it. Most speak of other things: that much is inlined. */
 function grantOutcome(
   matrix: Matrix,
   grant: number,
@@ -137,24 +137,41 @@ function grantOutcome(
   scopes: AttributeScopes | undefined,
   recorder: Recorder | undefined,
 ): Outcome {
-  const { roleBits, permissionWords } = matrix
-  const { divisionBits, divisionMask } = matrix.grantBits
-  const role = grant >>> divisionBits
-  const division = grant & divisionMask
-  const word = permission >>> 5
-  const bit = 1 << (permission & 31)
-  const given = ((roleBits[role * permissionWords + word] as number) & bit) !== 0
-  const row = matrix.roles[role * ROLE.words + ROLE.conditional] as number
-  const conditional =
-    row !== 0 &&
-    ((matrix.conditionalBits[(row - 1) * permissionWords + word] as number) & bit) !== 0
-  if (!given && !conditional) return NOT_GRANTED
-  const reached = asked === ANY_DIVISION || division === divisionMask || division === asked
+  const role = grant >>> matrix.divisionBits
+  const word = matrix.roleBits[role * matrix.permissionWords + (permission >>> 5)] as number
+  const given = (word & (1 << (permission & 31))) !== 0
+  if (!given && matrix.conditionalRows[role] === 0) return NOT_GRANTED
+  return speakingOutcome(matrix, grant, group, permission, asked, given, scopes, recorder)
+}
+
+/** The same for a grant whose role gives the permission, or may give it under a condition. */
+function speakingOutcome(
+  matrix: Matrix,
+  grant: number,
+  group: number,
+  permission: number,
+  asked: number,
+  given: boolean,
+  scopes: AttributeScopes | undefined,
+  recorder: Recorder | undefined,
+): Outcome {
+  const role = grant >>> matrix.divisionBits
+  if (!given && !speaksUnderCondition(matrix, role, permission)) return NOT_GRANTED
+  const division = grant & matrix.divisionMask
+  const everywhere = division === matrix.divisionMask
+  const reached = asked === ANY_DIVISION || everywhere || division === asked
   if (recorder === undefined) {
     if (given) return reached ? ALLOWED : OTHER_DIVISION
     if (scopes === undefined) return reached ? CONDITIONAL : OTHER_DIVISION
   }
   return policiesOutcome(matrix, role, division, group, permission, reached, scopes, recorder)
+}
+
+function speaksUnderCondition(matrix: Matrix, role: number, permission: number): boolean {
+  const row = matrix.conditionalRows[role] as number
+  if (row === 0) return false
+  const at = (row - 1) * matrix.permissionWords + (permission >>> 5)
+  return ((matrix.conditionalBits[at] as number) & (1 << (permission & 31))) !== 0
 }
 
 /** The same by the role's policies one by one: for conditions to be weighed and paths recorded. */

@@ -39,7 +39,7 @@ export function subjectFacts(matrix: Matrix, ids: readonly string[]): SubjectFac
 
 /** Reads grants; the names of roles and divisions are read once for all. */
 function grantReader(matrix: Matrix): (word: number) => Grant {
-  const { divisionBits, divisionMask } = matrix.grantBits
+  const { divisionBits, divisionMask } = matrix
   const roleIds = indices(matrix.roleCount, (index) => matrix.role(index).id)
   const divisionIds = indices(matrix.divisionCount, (index) => matrix.division(index).id)
   return (word) => ({

@@ -84,7 +84,7 @@ export const INFO = {
 export const GROUP_BIT = 0x8000_0000
 
 /** How a grant is laid out in an assignment: the division's bits below the role's. */
-export type GrantBits = {
+type GrantBits = {
   readonly divisionBits: number
   /** All ones: also the division that stands for every division. */
   readonly divisionMask: number

@@ -18,7 +18,7 @@ import {
   ROLE,
   SUBJECT,
 } from './matrix-layout.ts'
-import type { GrantBits, Section } from './matrix-layout.ts'
+import type { Section } from './matrix-layout.ts'
 import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
 import { checkBuckets, sectionExtent } from './matrix-sections.ts'
 import { TextIndex } from './text-index.ts'
@@ -70,8 +70,11 @@ export class Matrix {
   readonly conditionalBits: Uint32Array
   readonly permissionWords: number
   readonly bucketShift: number
-  /** How grants are laid out in `assignments`. */
-  readonly grantBits: GrantBits
+  /** How grants are laid out in `assignments`; see `grantBits`. */
+  readonly divisionBits: number
+  readonly divisionMask: number
+  /** For each role its row in `conditionalBits` + 1, or 0: apart, for a check reads it for each grant. */
+  readonly conditionalRows: Uint32Array
   /** 1 for each permission that a division narrows: one byte to read in a check. */
   readonly divisionAware: Uint8Array
   readonly description: MatrixDescription
@@ -113,7 +116,13 @@ export class Matrix {
     this.#text = new Uint8Array(buffer, textStart, textBytes)
     this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
     this.bucketShift = this.#header[HEADER.bucketShift] ?? 0
-    this.grantBits = grantBits(this.divisionCount)
+    const { divisionBits, divisionMask } = grantBits(this.divisionCount)
+    this.divisionBits = divisionBits
+    this.divisionMask = divisionMask
+    this.conditionalRows = Uint32Array.from(
+      { length: this.roleCount },
+      (_, role) => this.roles[role * ROLE.words + ROLE.conditional] ?? 0,
+    )
     checkBuckets(this.buckets, this.bucketShift, this.subjects.length / SUBJECT.words)
     this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
     for (let index = 0; index < this.permissionCount; index++) {
@@ -308,8 +317,7 @@ export class Matrix {
 
   /** The division of a grant by name: every division reads as `*`. */
   grantDivision(division: number): Named {
-    if (division === this.grantBits.divisionMask)
-      return { id: ALL_DIVISIONS, name: 'all divisions' }
+    if (division === this.divisionMask) return { id: ALL_DIVISIONS, name: 'all divisions' }
     const { id, name } = this.division(division)
     return { id, name }
   }
