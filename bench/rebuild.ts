@@ -11,7 +11,7 @@ import type { ServiceProcess } from './service-process.ts'
 const USERS = 100_000
 const REQUESTS_PER_MINUTE = 3_000
 const WINDOWS = 5
-const IDLE_WINDOW_MS = 15_000
+const IDLE_WINDOW_MS = 6_000
 const CHECKS_PER_SECOND = 1_000
 /** The simulator's own client. */
 const CLIENT = { id: 'c11e0000-0000-4000-8000-000000000001', secret: 'demo-secret' }
