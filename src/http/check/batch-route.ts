@@ -2,6 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { Type } from 'typebox'
 import { ALLOWED, decide, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
 import { findSubjects } from '../../domain/find-subjects.ts'
+import { ANY_DIVISION } from '../../domain/matrix.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import {
   DivisionId,
@@ -129,7 +130,7 @@ function answerFull(deps: CheckRouteDeps, matrix: Matrix, { checks }: FullBatch)
   for (let i = 0; i < checks.length; i++) {
     const { userId, permission, divisionId, attributes } = checks[i] as FullBatch['checks'][number]
     const code = matrix.findPermission(permission)
-    const division = matrix.findDivision(divisionId)
+    const division = divisionId === undefined ? ANY_DIVISION : matrix.findDivision(divisionId)
     const scopes = attributes && [attributes]
     const outcome = decide(matrix, subjects[i] as number, code, division, scopes)
     if (outcome === UNKNOWN_USER) deps.unknownUsers.note(userId)
