@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
+import { OUTCOMES } from '../domain/evaluate.ts'
 
 /** Ids are UUIDs on the platform; anything else is compared as it is, within this length. */
 export const MAX_ID_LENGTH = 256
@@ -73,14 +74,7 @@ export const RevisionNumber = Type.Integer({
   description: 'Revision of the matrix that answered; rises by one with every swap',
 })
 
-const REASONS = [
-  'unknown_permission',
-  'unknown_user',
-  'inactive_user',
-  'conditional',
-  'other_division',
-  'not_granted',
-] as const
+const [, ...REASONS] = OUTCOMES
 export const ReasonName = Type.Union(
   REASONS.map((reason) => Type.Literal(reason)),
   { description: 'Why not; where several reasons hold, the first of this list' },
