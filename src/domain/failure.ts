@@ -10,6 +10,7 @@
  * - `rate-limited` this caller asked too often
  * - `overloaded` the service answers nobody in time just now
  * - `not-ready` there is no matrix that may be served: unknown, which is never "denied"
+ * - `store-unavailable` the database cannot be reached or written: nothing was recorded
  * - `upstream-busy` the platform could not be reached or had no room, after all attempts
  * - `upstream-refused` the platform understood and said no
  * - `upstream-broken` the platform answered something that cannot be relied on
@@ -25,6 +26,7 @@ export type FailureCode =
   | 'rate-limited'
   | 'overloaded'
   | 'not-ready'
+  | 'store-unavailable'
   | 'upstream-busy'
   | 'upstream-refused'
   | 'upstream-broken'
@@ -36,9 +38,14 @@ export type UpstreamAnswer = {
   readonly correlationId: string
 }
 
+/** One of several faults of a request. */
+export type Fault = { readonly field: string; readonly message: string }
+
 export type FailureDetails = {
   /** The request field at fault, as the caller wrote it: `permission`, `checks/3/userId`. */
   readonly field?: string | undefined
+  /** Every fault found, where a request is checked as a whole; at most 100. */
+  readonly faults?: readonly Fault[] | undefined
   /** Seconds after which the same request may succeed. */
   readonly retryAfterSeconds?: number | undefined
   readonly upstream?: UpstreamAnswer | undefined
@@ -53,6 +60,7 @@ export class Failure extends Error {
   override readonly name = 'Failure'
   readonly code: FailureCode
   readonly field: string | undefined
+  readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
 
@@ -60,6 +68,7 @@ export class Failure extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.field = details.field
+    this.faults = details.faults
     this.retryAfterSeconds = details.retryAfterSeconds
     this.upstream = details.upstream
   }

@@ -2,7 +2,7 @@ import type { Preflight, Progress, SubjectsRead } from '../domain/directory.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
 import type { SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
-import type { FailureCode, UpstreamAnswer } from '../domain/failure.ts'
+import type { FailureCode, Fault, UpstreamAnswer } from '../domain/failure.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
 /** What the thread can be asked for: arguments and answer of each kind. */
@@ -51,6 +51,7 @@ export type PlainFailure = {
   readonly code: FailureCode
   readonly message: string
   readonly field: string | undefined
+  readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
 }
@@ -63,8 +64,8 @@ export function plainFailure(error: unknown): PlainFailure {
       new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
     )
   }
-  const { code, message, field, retryAfterSeconds, upstream } = error
-  return { code, message, field, retryAfterSeconds, upstream }
+  const { code, message, field, faults, retryAfterSeconds, upstream } = error
+  return { code, message, field, faults, retryAfterSeconds, upstream }
 }
 
 export function reviveFailure(plain: PlainFailure): Failure {

@@ -22,6 +22,7 @@ const STATUS: Record<FailureCode, number> = {
   'rate-limited': 429,
   overloaded: 503,
   'not-ready': 503,
+  'store-unavailable': 503,
   'upstream-busy': 503,
   'upstream-refused': 502,
   'upstream-broken': 502,
@@ -38,6 +39,7 @@ const TITLES: Record<FailureCode, string> = {
   'rate-limited': 'Too many requests of this caller',
   overloaded: 'The service is overloaded',
   'not-ready': 'The answer is not known yet',
+  'store-unavailable': 'The database cannot be reached',
   'upstream-busy': 'An upstream service could not be reached',
   'upstream-refused': 'An upstream service refused',
   'upstream-broken': 'An upstream service answered something unusable',
@@ -56,6 +58,7 @@ export type ProblemBody = {
   readonly detail?: string
   readonly instance?: string
   readonly field?: string
+  readonly errors?: Failure['faults']
   readonly retryAfterSeconds?: number
   readonly upstream?: Failure['upstream']
 }
@@ -116,7 +119,7 @@ export function problemHandler(deps: ProblemDeps) {
 
 /** The body for a failure, without `instance`. */
 function problemOf(failure: Failure): ProblemBody {
-  const { code, message, field, upstream } = failure
+  const { code, message, field, faults, upstream } = failure
   const retryAfterSeconds =
     failure.retryAfterSeconds ?? (code === 'not-ready' ? NOT_READY_RETRY_SECONDS : undefined)
   return {
@@ -125,6 +128,7 @@ function problemOf(failure: Failure): ProblemBody {
     status: STATUS[code],
     detail: message,
     ...(field === undefined ? {} : { field }),
+    ...(faults === undefined ? {} : { errors: faults }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     ...(upstream === undefined ? {} : { upstream }),
   }

@@ -102,6 +102,11 @@ export const ProblemSchema = Type.Object(
     detail: Type.Optional(Type.String()),
     instance: Type.Optional(Type.String({ description: 'The request id' })),
     field: Type.Optional(Type.String({ description: 'The part of the request at fault' })),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ field: Type.String(), message: Type.String() }), {
+        description: 'Every fault found, where a request is checked as a whole; at most 100',
+      }),
+    ),
     retryAfterSeconds: Type.Optional(Type.Number()),
     upstream: Type.Optional(
       Type.Object({

@@ -49,6 +49,7 @@ const FAILURE_CODES = [
   'rate-limited',
   'overloaded',
   'not-ready',
+  'store-unavailable',
   'upstream-busy',
   'upstream-refused',
   'upstream-broken',
