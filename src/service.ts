@@ -1,17 +1,15 @@
-import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import type { Config, KeySource } from './config.ts'
-import { Failure } from './domain/failure.ts'
-import type { FailureCode } from './domain/failure.ts'
 import { resolveRegion } from './domain/region.ts'
+import { countEvents } from './genesys/count-events.ts'
 import { openUpstream } from './genesys/upstream.ts'
-import type { Upstream, UpstreamEvent, UpstreamOptions } from './genesys/upstream.ts'
+import type { Upstream, UpstreamOptions } from './genesys/upstream.ts'
 import { buildAdminApp } from './http/admin/admin-app.ts'
 import { createAuthenticator, openAuthenticator } from './http/authenticator.ts'
 import type { Authenticator } from './http/authenticator.ts'
 import { buildCheckApp } from './http/check/check-app.ts'
 import { watchEventLoop } from './http/event-loop-watch.ts'
+import { closeListener, openListener, urlOf } from './http/listener.ts'
 import { createLogger } from './observability/logger.ts'
 import type { Logger } from './observability/logger.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -24,14 +22,10 @@ import { SnapshotFolder } from './worker/snapshot-folder.ts'
 import { StartCheck } from './worker/start-check.ts'
 import { UnknownUsers } from './worker/unknown-users.ts'
 
-/** What waiting does not mend: another organisation, or credentials that are not taken. */
-const FATAL_AT_START: ReadonlySet<FailureCode> = new Set(['invalid', 'upstream-refused'])
 /** Checks are turned away with 503 when the event loop is later than this. */
 const MAX_EVENT_LOOP_DELAY_MS = 250
 /** Between readiness falling and closing: what balancers need to send callers elsewhere. */
 const DRAIN_MS = 1_000
-/** How long what is in flight may take once a listener closes; connections that idle are cut then. */
-const CLOSE_GRACE_MS = 5_000
 
 export type Overrides = {
   readonly logger?: Logger
@@ -69,8 +63,8 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   const draining = { value: false }
   const apps = createApps({ config, logger, ...held, ...workers, draining }, stack)
   const disposables = stack.move()
-  const checkUrl = (): string => urlOf(apps.check.server.address())
-  const adminUrl = (): string => urlOf(apps.admin.server.address())
+  const checkUrl = (): string => urlOf(apps.check)
+  const adminUrl = (): string => urlOf(apps.admin)
   return {
     get checkUrl() {
       return checkUrl()
@@ -79,11 +73,11 @@ export async function createService(config: Config, overrides: Overrides = {}): 
       return adminUrl()
     },
     async start(signal = new AbortController().signal) {
-      await listen(apps.check, config.check, 'HOST and PORT')
-      await listen(apps.admin, config.admin, 'ADMIN_HOST and ADMIN_PORT')
+      await openListener(apps.check, config.check, 'HOST and PORT')
+      await openListener(apps.admin, config.admin, 'ADMIN_HOST and ADMIN_PORT')
       const revision = publisher.held?.revision
       logger.info({ check: checkUrl(), admin: adminUrl(), revision }, 'listening')
-      await confirmStart(workers.startCheck, logger, signal)
+      await workers.startCheck.begin(signal)
       if (!signal.aborted) workers.schedule.begin()
     },
     async [Symbol.asyncDispose]() {
@@ -221,7 +215,7 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     rateLimit: config.check.rateLimit,
     overloaded: () => eventLoop.late(),
   })
-  stack.defer(() => closeApp(check))
+  stack.defer(() => closeListener(check))
   const admin = buildAdminApp({
     ...shared,
     auth: openAuth(config, auth.adminKeys, true, logger, stack),
@@ -236,7 +230,7 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
       unknownUsersQueued: unknownUsers.queued,
     }),
   })
-  stack.defer(() => closeApp(admin))
+  stack.defer(() => closeListener(admin))
   return { check, admin }
 }
 
@@ -273,68 +267,6 @@ function upstreamOptions(config: Config, metrics: Metrics) {
     region,
     ...(baseUrl === undefined ? {} : { baseUrl }),
     requestsPerMinute,
-    onEvent: (event: UpstreamEvent) => countUpstream(event, metrics),
-  }
-}
-
-function countUpstream(event: UpstreamEvent, metrics: Metrics): void {
-  switch (event.type) {
-    case 'request':
-      metrics.upstreamAnswered(event.client, event.outcome, event.seconds)
-      break
-    case 'retry':
-      metrics.upstreamRetried(event.cause)
-      break
-    case 'budget':
-      metrics.upstreamBudget(event.client, event.remaining)
-      break
-    case 'thread':
-      if (event.state === 'crashed') metrics.upstreamThreadCrashed()
-      break
-  }
-}
-
-/** Node waits for every connection, also for one that never sends a byte. */
-async function closeApp(app: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
-  try {
-    await app.close()
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function listen(
-  app: FastifyInstance,
-  address: { readonly host: string; readonly port: number },
-  variables: string,
-): Promise<void> {
-  try {
-    await app.listen({ host: address.host, port: address.port })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    const where = `${address.host}:${address.port}`
-    throw new Failure('invalid', `cannot listen on ${where} (${code}): see ${variables}`)
-  }
-}
-
-function urlOf(address: AddressInfo | string | null): string {
-  if (address === null || typeof address === 'string') throw new Error('the service is not started')
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
-}
-
-async function confirmStart(
-  startCheck: StartCheck,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await startCheck.confirm(signal)
-  } catch (error) {
-    if (signal.aborted) return
-    if (!(error instanceof Failure) || FATAL_AT_START.has(error.code)) throw error
-    logger.warn({ err: error }, 'the platform is no help just now: starting without it')
+    onEvent: countEvents(metrics),
   }
 }
