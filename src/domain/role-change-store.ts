@@ -90,6 +90,15 @@ export interface RoleChangeStore {
     batch: NewBatch,
     audit: (id: string) => readonly NewAuditEntry[],
   ): Promise<{ readonly batch: RoleChangeBatch; readonly created: boolean }>
+  /**
+   * The batch that {@link accept} recorded for this actor and key; undefined when there is none.
+   * Throws `conflict` for another body hash. Asked first, so that repeating a request is answered
+   * also when it would no longer be accepted: its base revision gone, its `until` past.
+   */
+  findAccepted(
+    requestedBy: string,
+    idempotency: { readonly key: string; readonly bodyHash: string },
+  ): Promise<RoleChangeBatch | undefined>
   /** Throws `not-found`. */
   find(id: string): Promise<RoleChangeBatch>
   /** Newest first. A cursor that was not given out throws `invalid`. */
