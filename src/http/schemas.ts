@@ -135,13 +135,13 @@ const PROBLEM_WORDS: Readonly<Record<number, string>> = {
   403: 'The credentials lack the scope',
   404: 'There is no such thing',
   409: 'The state does not allow this',
-  410: 'The revision that the cursor stands on is no longer held',
+  410: 'The revision asked for, or that the cursor stands on, is no longer held',
   413: 'The body is too large',
-  415: 'The body is not JSON',
+  415: 'The body is of a type that is not taken',
   429: 'Too many requests of this caller',
   500: 'A bug; the request id finds its log line',
   502: 'The platform refused or answered something unusable',
-  503: 'No matrix may be served, or the service is overloaded',
+  503: 'No matrix may be served, the database cannot be reached, or the service is overloaded',
 }
 
 /** The problems that a route can answer, as its response schemas. */

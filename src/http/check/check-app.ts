@@ -8,6 +8,7 @@ import type { Metrics } from '../../observability/metrics.ts'
 import { decorateRequests, requireAccess } from '../access.ts'
 import type { Authenticator } from '../authenticator.ts'
 import type { ProblemDeps } from '../problems.ts'
+import type { RefusedLogins } from '../refused-logins.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
@@ -34,6 +35,7 @@ export type CheckAppDeps = {
   /** True once the service is shutting down: not ready any more, but still answering. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
+  readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
 }
 
 const DESCRIPTION: PlaneDescription = {
