@@ -6,6 +6,12 @@ import type { RoleRule, RuleConflict } from './role-rules.ts'
 import { compareBreaches } from './rule-breaches.ts'
 import { isActive, isClient } from './subject-assignments.ts'
 
+export type ConflictList = {
+  readonly conflicts: readonly RuleConflict[]
+  /** There are more than were asked for. */
+  readonly truncated: boolean
+}
+
 /**
  * The rules that are broken in a matrix, for all its active users in its order; every status is
  * `existing`. `truncated` when there are more than `limit`.
@@ -14,7 +20,7 @@ export function currentConflicts(
   matrix: Matrix,
   rules: readonly RoleRule[],
   { limit }: { readonly limit: number },
-): { readonly conflicts: readonly RuleConflict[]; readonly truncated: boolean } {
+): ConflictList {
   const prepared = prepareRules(matrix, rules)
   const conflicts: RuleConflict[] = []
   for (let subject = 0; subject < matrix.subjectCount; subject++) {

@@ -4,7 +4,7 @@ import type { JsonObject, NewAuditEntry } from './audit.ts'
 export const MAX_REPORT_LENGTH = 64 * 1024 * 1024
 
 export const REPORT_STATES = ['running', 'succeeded', 'failed'] as const
-export type ReportState = (typeof REPORT_STATES)[number]
+type ReportState = (typeof REPORT_STATES)[number]
 
 /** A report that was asked for. Times are epoch milliseconds. */
 export type StoredReport = {

@@ -9,6 +9,7 @@ import type {
   OnFailure,
   RoleChangeBatch,
   RoleChangeItem,
+  TimedGrant,
   UserChange,
 } from './role-change.ts'
 import type { RuleConflict } from './role-rules.ts'
@@ -34,7 +35,7 @@ export type Claim = { readonly batch: RoleChangeBatch; readonly token: string }
 export type ItemPatch = {
   readonly state?: ItemState
   readonly step?: ItemStep
-  readonly found?: readonly Grant[]
+  readonly found?: readonly TimedGrant[]
   readonly delta?: GrantDelta
   readonly undo?: GrantDelta
   readonly visible?: boolean

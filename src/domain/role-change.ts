@@ -115,8 +115,11 @@ export type RoleChangeItem = {
   readonly step: ItemStep
   /** Direct grants at the base revision: the before-state that was recorded at acceptance. */
   readonly before: readonly Grant[]
-  /** Direct grants that the platform showed right before the write; what a rollback restores. */
-  readonly found: readonly Grant[] | null
+  /**
+   * Direct grants that the platform showed right before the write; what a rollback restores. Those
+   * whose sunset the item replaces or cancels have it as `until`.
+   */
+  readonly found: readonly TimedGrant[] | null
   /** What was, or is about to be, written. */
   readonly delta: GrantDelta | null
   /** What a rollback wrote, or is about to write. */

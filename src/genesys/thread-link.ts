@@ -41,6 +41,7 @@ const TIMEOUTS_MS: Readonly<Record<CallKind, number>> = {
   merge: 5 * 60_000,
   compare: 5 * 60_000,
   simulate: 60_000,
+  conflicts: 60_000,
 }
 
 const MAX_STARTS = 5

@@ -3,7 +3,9 @@ import type { Drift } from '../domain/compare-matrices.ts'
 import type { Grant, SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode, Fault, UpstreamAnswer } from '../domain/failure.ts'
+import type { ConflictList } from '../domain/list-conflicts.ts'
 import type { GrantDelta } from '../domain/role-change.ts'
+import type { RoleRule } from '../domain/role-rules.ts'
 import type { Simulation, SimulationRequest } from '../domain/simulation.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
@@ -31,6 +33,14 @@ export type ThreadCalls = {
   simulate: {
     readonly request: { readonly base: SharedArrayBuffer; readonly request: SimulationRequest }
     readonly answer: Simulation
+  }
+  conflicts: {
+    readonly request: {
+      readonly matrix: SharedArrayBuffer
+      readonly rules: readonly RoleRule[]
+      readonly limit: number
+    }
+    readonly answer: ConflictList
   }
 }
 

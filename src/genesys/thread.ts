@@ -2,6 +2,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { buildMatrix } from '../domain/build-matrix.ts'
 import { compareMatrices } from '../domain/compare-matrices.ts'
+import { currentConflicts } from '../domain/list-conflicts.ts'
 import { Matrix } from '../domain/matrix.ts'
 import { mergeSubjects } from '../domain/merge-subjects.ts'
 import { simulate } from '../domain/simulate.ts'
@@ -86,6 +87,10 @@ async function perform(
       return compareMatrices(call.request.before, call.request.after)
     case 'simulate':
       return simulate(new Matrix(call.request.base), call.request.request)
+    case 'conflicts': {
+      const { matrix, rules, limit } = call.request
+      return currentConflicts(new Matrix(matrix), rules, { limit })
+    }
   }
 }
 

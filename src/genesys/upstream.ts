@@ -46,6 +46,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
     merge: (base, subjects) => link.call('merge', { base, subjects }),
     compare: (before, after) => link.call('compare', { before, after }),
     simulate: (base, request) => link.call('simulate', { base, request }),
+    conflicts: (matrix, rules, limit) => link.call('conflicts', { matrix, rules, limit }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

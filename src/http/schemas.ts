@@ -12,10 +12,14 @@ export const DEFAULT_LIMIT = 100
 const LIMIT_PATTERN = '^([1-9][0-9]{0,2}|1000)$'
 export const REVISION_PATTERN = '^(0|[1-9][0-9]{0,14})$'
 
+/** Of an `Idempotency-Key`. */
+export const KEY_PATTERN = '^[\\x21-\\x7e]{1,255}$'
+
 /** What a pattern asks for, in words for the caller. */
 export const PATTERN_WORDS: ReadonlyMap<string, string> = new Map([
   [LIMIT_PATTERN, 'must be a whole number from 1 to 1000'],
   [REVISION_PATTERN, 'must be a whole number'],
+  [KEY_PATTERN, 'must be 1 to 255 printable ASCII characters without spaces'],
 ])
 
 const USER = '0b9a1c6e-3f5d-4f0a-9c51-7d6a1f0e2b34'

@@ -37,6 +37,7 @@ export function createChangeWorkers(
       audit,
       roleChanges,
       matrices: publisher,
+      workshop: upstream,
       archive,
       rules,
       now,

@@ -51,8 +51,7 @@ export function sunsetSteps(
   if (isSunset(batch)) return { steps: {}, audit: [] }
   const { userId, intent } = item
   const timed = timedGrants(intent)
-  const revoked = intent.kind === 'delta' ? intent.revoke : []
-  const cancelled = grantsWithout([...revoked, ...removed, ...grantsWithout(kept, timed)], [])
+  const cancelled = grantsWithout(changedSunsets(intent, kept, removed), timed)
   return {
     steps: {
       ...(timed.length === 0 ? {} : { sunsets: timed.map((grant) => ({ ...grant, userId })) }),
@@ -62,8 +61,48 @@ export function sunsetSteps(
   }
 }
 
-/** Undoing an item takes back the sunsets that it set. */
-export function cancelSunsets(
+/** Grants whose sunset, if they have one, the intent replaces or cancels. */
+function changedSunsets(
+  intent: GrantIntent,
+  kept: readonly Grant[],
+  removed: readonly Grant[],
+): Grant[] {
+  const revoked = intent.kind === 'delta' ? intent.revoke : []
+  return grantsWithout([...kept, ...revoked, ...removed], [])
+}
+
+/** The grants that were found, those whose sunset the item changes with the time of it. */
+export async function withSunsets(
+  batch: ClaimedBatch,
+  item: RoleChangeItem,
+  found: readonly Grant[],
+  kept: readonly Grant[],
+  removed: readonly Grant[],
+): Promise<readonly TimedGrant[]> {
+  if (isSunset(batch.batch)) return found
+  const changed = new Set(changedSunsets(item.intent, kept, removed).map(grantKey))
+  const sunsets = await batch.sunsetsOf(item.userId)
+  const untils = new Map(sunsets.map((sunset) => [grantKey(sunset), sunset.until]))
+  return found.map((grant) => {
+    const until = changed.has(grantKey(grant)) ? untils.get(grantKey(grant)) : undefined
+    return until === undefined ? grant : { ...grant, until }
+  })
+}
+
+/** What undoing an item means for sunsets: those that it set go, those that it changed come back. */
+export function undoneSunsets(
+  { userId, intent, found }: RoleChangeItem,
+  added: readonly Grant[],
+): SunsetSteps['steps'] {
+  const timed = (found ?? []).filter(isTimed)
+  const cancelled = grantsWithout([...timedGrants(intent), ...added], timed)
+  return {
+    ...(timed.length === 0 ? {} : { sunsets: timed.map((grant) => ({ ...grant, userId })) }),
+    ...cancelSunsets(userId, cancelled),
+  }
+}
+
+function cancelSunsets(
   userId: string,
   grants: readonly Grant[],
 ): Pick<RecordStep, 'cancelSunsets'> {
@@ -78,7 +117,11 @@ type Timed = TimedGrant & { readonly until: string }
 /** Grants that an intent gives for a time only. */
 export function timedGrants(intent: GrantIntent): Timed[] {
   if (intent.kind !== 'delta') return []
-  return intent.grant.filter((grant): grant is Timed => grant.until !== undefined)
+  return intent.grant.filter(isTimed)
+}
+
+function isTimed(grant: TimedGrant): grant is Timed {
+  return grant.until !== undefined
 }
 
 function scheduledEntry(

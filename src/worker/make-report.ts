@@ -1,6 +1,6 @@
 import type { AuditTrail, ChainHead } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
-import { currentConflicts } from '../domain/list-conflicts.ts'
+import type { MatrixWorkshop } from '../domain/directory.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { namesOf, servedNames } from '../domain/organization-names.ts'
 import type { ReportHead, ReportOrigin, ReportRequest } from '../domain/report.ts'
@@ -13,11 +13,12 @@ import { writeHistory } from './history-report.ts'
 import { ReportContent } from './report-content.ts'
 import { Tally } from './tally.ts'
 
-const MAX_CONFLICTS = 100_000
+/** They cross from another thread in one piece. */
+const MAX_CONFLICTS = 20_000
 const MAX_SUNSETS = 100
 
 /** Matrices of the past. */
-export type PastMatrices = {
+type PastMatrices = {
   /** The one that was held at a time (epoch milliseconds), with why others are passed over. */
   at(
     time: number,
@@ -29,6 +30,7 @@ export type ReportSources = {
   readonly audit: Pick<AuditTrail, 'stream'>
   readonly roleChanges: Pick<RoleChangeStore, 'pendingSunsets'>
   readonly matrices: ServedMatrices
+  readonly workshop: Pick<MatrixWorkshop, 'conflicts'>
   readonly archive: PastMatrices
   readonly rules: readonly RoleRule[]
   /** Epoch milliseconds. */
@@ -164,14 +166,14 @@ async function tellHolders(
 }
 
 async function tellConflicts(
-  { matrices, rules }: ReportSources,
+  { matrices, workshop, rules }: ReportSources,
   content: ReportContent,
 ): Promise<Told> {
   const matrix = matrices.current()
   const names = namesOf(matrix)
   const byRule = new Tally()
   const users = new Set<string>()
-  const { conflicts, truncated } = currentConflicts(matrix, rules, { limit: MAX_CONFLICTS })
+  const { conflicts, truncated } = await workshop.conflicts(matrix.buffer, rules, MAX_CONFLICTS)
   for (const conflict of conflicts) {
     const { rule, userId, roleNames, permissions, divisionId, message } = conflict
     const place = await content.add({

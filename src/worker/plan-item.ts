@@ -5,17 +5,17 @@ import { applyDelta, grantsWithout, sameGrants } from '../domain/grant-sets.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { grantContext, planGrants, wantedGrants } from '../domain/plan-grants.ts'
 import type { ItemPatch, RecordStep } from '../domain/role-change-store.ts'
-import type { GrantDelta, ItemState, RoleChangeItem } from '../domain/role-change.ts'
+import type { GrantDelta, ItemState, RoleChangeItem, TimedGrant } from '../domain/role-change.ts'
 import type { RuleConflict } from '../domain/role-rules.ts'
 import { itemEntry } from './change-audit.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
-import { dueIntent, isSunset, sunsetSteps } from './item-sunsets.ts'
+import { dueIntent, isSunset, sunsetSteps, withSunsets } from './item-sunsets.ts'
 
 /** What an item is about to write. */
 export type Plan = {
   readonly matrix: Matrix
   /** Grants before the first write; what a rollback restores. */
-  readonly found: readonly Grant[]
+  readonly found: readonly TimedGrant[]
   /** All that the item writes, what was written earlier included. */
   readonly delta: GrantDelta
   /** What of it is still to be sent. */
@@ -46,10 +46,11 @@ export async function planItem(batch: ClaimedBatch, item: RoleChangeItem): Promi
   const intent = await dueIntent(batch, item)
   const kept = wantedGrants(intent, context)
   const missing = planGrants(intent, now, context)
-  if (!begun && isEmptyDelta(missing)) return unchanged(batch, item, now, kept)
-  const found = begun?.found ?? now
-  const conflicts = userConflicts(matrix, batch.rules, userId, found, applyDelta(now, missing))
-  const blocked = conflicts.some((conflict) => conflict.status !== 'existing')
+  const found = begun?.found ?? (await withSunsets(batch, item, now, kept, missing.remove))
+  if (!begun && isEmptyDelta(missing)) return unchanged(batch, item, found, kept)
+  const after = applyDelta(now, missing)
+  const conflicts = blockingFirst(userConflicts(matrix, batch.rules, userId, found, after))
+  const blocked = conflicts.some(isBlocking)
   // What was begun is not left half done for a rule's sake, and no rule prolongs a grant's time.
   if (blocked && sameGrants(found, now) && !isSunset(batch.batch)) {
     return conflicting(batch, item, now, conflicts)
@@ -59,7 +60,21 @@ export async function planItem(batch: ClaimedBatch, item: RoleChangeItem): Promi
   return { matrix, found, delta, missing, kept, conflicts, recorded }
 }
 
-type Begun = { readonly found: readonly Grant[]; readonly delta: GrantDelta }
+/** Conflicts told of one user, at most: those that block before those that were there already. */
+const MAX_CONFLICTS = 100
+
+function blockingFirst(conflicts: readonly RuleConflict[]): RuleConflict[] {
+  const { blocking = [], existing = [] } = Object.groupBy(conflicts, (conflict) => {
+    return isBlocking(conflict) ? 'blocking' : 'existing'
+  })
+  return [...blocking, ...existing].slice(0, MAX_CONFLICTS)
+}
+
+function isBlocking({ status }: RuleConflict): boolean {
+  return status !== 'existing'
+}
+
+type Begun = { readonly found: readonly TimedGrant[]; readonly delta: GrantDelta }
 
 function begunPlan({ step, found, delta }: RoleChangeItem): Begun | undefined {
   return step === 'planned' && found && delta ? { found, delta } : undefined
@@ -140,16 +155,16 @@ function changedMeanwhile(
 function unchanged(
   batch: ClaimedBatch,
   item: RoleChangeItem,
-  now: readonly Grant[],
+  found: readonly TimedGrant[],
   kept: readonly Grant[],
 ): Settled {
   const { steps, audit } = sunsetSteps(batch.batch, item, kept, [])
   const { ends, step } = settled(batch, item, {
     ends: 'unchanged',
     outcome: 'unchanged',
-    patch: { found: now, delta: { add: [], remove: [] }, error: null },
-    before: now,
-    after: now,
+    patch: { found, delta: { add: [], remove: [] }, error: null },
+    before: found,
+    after: found,
   })
   return { ends, step: { ...step, ...steps, audit: [...step.audit, ...audit] } }
 }
@@ -160,7 +175,7 @@ function conflicting(
   now: readonly Grant[],
   conflicts: readonly RuleConflict[],
 ): Settled {
-  const blocking = conflicts.filter((conflict) => conflict.status !== 'existing')
+  const blocking = conflicts.filter(isBlocking)
   const message = blocking[0]?.message ?? 'a rule would be broken'
   return settled(batch, item, {
     ends: 'skipped-conflict',
@@ -168,6 +183,6 @@ function conflicting(
     patch: { found: now, conflicts, error: { message } },
     before: now,
     after: now,
-    details: { conflicts: blocking.slice(0, 100) },
+    details: { conflicts: blocking },
   })
 }

@@ -86,7 +86,7 @@ export class RoleChangeRunner {
     const reason = new Failure('not-ready', 'the service is stopping')
     this.#stopping.abort(reason)
     this.#waiting.abort()
-    const ended = Promise.allSettled([...this.#inHand.values(), this.#looping])
+    const ended = this.#allEnded()
     const { graceMs = GRACE_MS } = this.#options
     const over = new AbortController()
     const grace = this.#clock.pause(graceMs, over.signal).catch(() => undefined)
@@ -94,6 +94,12 @@ export class RoleChangeRunner {
     over.abort()
     for (const batch of this.#inHand.keys()) batch.abort(reason)
     await ended
+  }
+
+  /** A claim that was being made when the stop came is given back as well. */
+  async #allEnded(): Promise<void> {
+    await this.#looping
+    await Promise.all(this.#inHand.values())
   }
 
   async #loop(): Promise<void> {

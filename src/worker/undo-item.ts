@@ -1,6 +1,6 @@
 import type { AuditOutcome, JsonObject } from '../domain/audit.ts'
 import type { Grant } from '../domain/facts.ts'
-import { applyDelta, grantsWithout, invertDelta, sameGrants } from '../domain/grant-sets.ts'
+import { applyDelta, invertDelta, sameGrants } from '../domain/grant-sets.ts'
 import { permissionChange } from '../domain/permission-change.ts'
 import { grantContext } from '../domain/plan-grants.ts'
 import type { Matrix } from '../domain/matrix.ts'
@@ -8,7 +8,7 @@ import type { ChangeError, GrantDelta, RoleChangeItem } from '../domain/role-cha
 import { errorDetails, itemEntry, namedPermissions } from './change-audit.ts'
 import { changeError, wasRefused } from './change-error.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
-import { cancelSunsets, timedGrants } from './item-sunsets.ts'
+import { timedGrants, undoneSunsets } from './item-sunsets.ts'
 import { isEmptyDelta, joinDeltas, sameApartFrom } from './plan-item.ts'
 
 /** An item of which the platform has, or may have, something that can be taken back. */
@@ -23,18 +23,21 @@ export function isUndoable(item: RoleChangeItem): item is Undoable {
   return step !== 'none' && step !== 'undone'
 }
 
-/** An item that wrote nothing, but gave grants that were there already a time. */
-export function hasOnlySunsets({ state, step, intent }: RoleChangeItem): boolean {
-  return state === 'unchanged' && step !== 'undone' && timedGrants(intent).length > 0
+/** An item that wrote nothing, but set, replaced or cancelled sunsets. */
+export function hasOnlySunsets({ state, step, intent, found }: RoleChangeItem): boolean {
+  if (state !== 'unchanged' || step === 'undone') return false
+  return timedGrants(intent).length > 0 || (found ?? []).some(({ until }) => until !== undefined)
 }
 
-/** Calls off the sunsets of such an item. */
+/** Makes the sunsets of such an item what they were. */
 export async function undoSunsets(batch: ClaimedBatch, item: RoleChangeItem): Promise<void> {
-  const grants = timedGrants(item.intent)
-  const told = { before: null, after: null, details: { sunsetsCancelled: grants } }
+  const steps = undoneSunsets(item, [])
+  const { sunsets = [], cancelSunsets = [] } = steps
+  const details = { sunsetsRestored: sunsets, sunsetsCancelled: cancelSunsets }
+  const told = { before: null, after: null, details }
   await batch.record('undo-settled', {
     item: { position: item.position, patch: { step: 'undone' } },
-    ...cancelSunsets(item.userId, grants),
+    ...steps,
     audit: [entryOf(batch, item, 'succeeded', told)],
   })
 }
@@ -132,16 +135,11 @@ async function writeUndo(
   await batch.record('undo-written', {
     item: { position, patch: { step: 'undo-written' } },
     written: { userId, ...undo },
-    ...cancelSunsets(userId, sunsetsOf(item)),
+    ...undoneSunsets(item, item.delta.add),
     audit: [
       entryOf(batch, item, 'succeeded', { ...told, details: { ...details, ...permissions } }),
     ],
   })
-}
-
-/** What the item granted is gone, and with it the time of it. */
-function sunsetsOf({ intent, delta }: Undoable): Grant[] {
-  return grantsWithout([...timedGrants(intent), ...delta.add], [])
 }
 
 /** There was nothing to take back. */
@@ -149,7 +147,8 @@ async function settle(batch: ClaimedBatch, item: Undoable): Promise<null> {
   const told = { before: item.found, after: item.found, details: {} }
   await batch.record('undo-settled', {
     item: { position: item.position, patch: { ...undonePatch(item), step: 'undone' } },
-    ...cancelSunsets(item.userId, sunsetsOf(item)),
+    // Sunsets are set with the record of a write; what was refused has none.
+    ...(item.step === 'planned' ? {} : undoneSunsets(item, item.delta.add)),
     audit: [entryOf(batch, item, 'unchanged', told)],
   })
   batch.itemEnded(undonePatch(item).state)

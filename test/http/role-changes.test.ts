@@ -230,7 +230,7 @@ t.test('answers the same batch for the same key and request', async (t) => {
   t.equal(plane.wokenTimes(), 1)
   for (const key of ['', 'with space', 'x'.repeat(256), 'ünïcode']) {
     const refused = await post(BATCHES, body, { 'idempotency-key': key })
-    t.match(refused.json(), { status: 400, field: 'Idempotency-Key' }, JSON.stringify(key))
+    t.match(refused.json(), { status: 400, field: 'idempotency-key' }, JSON.stringify(key))
   }
 })
 

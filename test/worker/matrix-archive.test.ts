@@ -148,16 +148,17 @@ t.test('removes what is past its time, and what a process that died left behind'
   t.ok((await stat(join(folder, (await names())[0] ?? ''))).size > 100, 'the newest stays always')
 })
 
-t.test('keeps two days whole, then the last of each day, within time and size', async (t) => {
-  const archived = (archivedAt: number, bytes = 10) => {
-    return {
-      name: new Date(archivedAt).toISOString(),
-      archivedAt,
-      revision: 1,
-      contentHash: '',
-      bytes,
-    }
+const archived = (archivedAt: number, bytes = 10) => {
+  return {
+    name: new Date(archivedAt).toISOString(),
+    archivedAt,
+    revision: 1,
+    contentHash: '',
+    bytes,
   }
+}
+
+t.test('keeps two days whole, then the last of each day, within time and size', async (t) => {
   const all = Array.from({ length: 10 * 24 }, (_, hour) => archived(NOON - (239 - hour) * HOUR))
   const kept = (rule: { retentionDays: number; maxBytes: number }) => {
     const expired = new Set(expiredArchives(all, rule, NOON))

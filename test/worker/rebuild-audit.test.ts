@@ -50,7 +50,7 @@ function open(answers: (Facts | Error)[], stored: readonly WrittenGrants[] = [])
     },
     metrics: {
       auditAppendFailed: (count) => {
-        counted.lost += count
+        counted.lost += count ?? 1
       },
     },
     logger,

@@ -206,6 +206,34 @@ test('rolling a batch back calls its sunsets off', async (t) => {
   ])
 })
 
+test('rolling a batch back gives grants back with the time that they had', async (t) => {
+  const world = await openWorld(t)
+  const { runner } = openRunner(world)
+  const untils = [timed(world, 'writer'), timed(world, 'reader'), timed(world, 'writer')]
+  await applied(
+    world,
+    untils.map((until) => granting(until)),
+  )
+  const set = await world.store.roleChanges.pendingSunsets({ limit: 10 })
+  const { id } = await applied(
+    world,
+    [
+      revoking(grant('writer')),
+      granting(grant('reader')),
+      { kind: 'replace', roleIds: [], divisionId: null },
+    ],
+    { force: true },
+  )
+  t.same(await world.store.roleChanges.pendingSunsets({ limit: 10 }), [])
+  await world.store.roleChanges.rollback(id, { force: false }, [])
+  runner.wake()
+  await inState(world, id, 'rolled-back')
+  const told = (sunsets: typeof set) =>
+    new Set(sunsets.map((one) => `${one.userId} ${one.roleId} ${one.until}`))
+  t.same(told(await world.store.roleChanges.pendingSunsets({ limit: 10 })), told(set))
+  t.same(new Set(world.platform.grants.get(FIRST)), new Set(WITH_WRITER))
+})
+
 test('a store that is down is told of once, and asked again', async (t) => {
   const world = await openWorld(t)
   let asked = 0

@@ -15,9 +15,15 @@ import { problems } from '../schemas.ts'
 import { baseMatrix } from './base-matrix.ts'
 import { BATCH_MEMBERS, describeBatch } from './batch-answer.ts'
 import type { BatchAnswer } from './batch-answer.ts'
-import { idempotencyKeyOf, readChangeRequest, requireBody } from './change-request.ts'
+import { readChangeRequest, requireBody } from './change-request.ts'
 import type { ChangeOptions } from './change-request.ts'
-import { CHANGE_BODY_BYTES, ChangesBody, ChangesCsv, ChangesQuery } from './change-schemas.ts'
+import {
+  CHANGE_BODY_BYTES,
+  ChangesBody,
+  ChangesCsv,
+  ChangesHeaders,
+  ChangesQuery,
+} from './change-schemas.ts'
 import { takeCsv } from './csv-body.ts'
 import { describeSimulation, SIMULATION_MEMBERS } from './simulation-answer.ts'
 import type { SimulationRouteDeps } from './simulation-route.ts'
@@ -48,6 +54,7 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
     app.post<{
       Body: Static<typeof ChangesBody> | string
       Querystring: Static<typeof ChangesQuery>
+      Headers: Static<typeof ChangesHeaders>
     }>(
       '/admin/v1/role-changes',
       {
@@ -57,9 +64,10 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
           operationId: 'changeRoles',
           summary: 'Change the roles of up to 1,000 users',
           description:
-            'Answers 202 with the batch, which is applied in the background, one user after another. With `dryRun` it answers 200 with what it would do and does nothing. An `Idempotency-Key` (1 to 255 printable ASCII characters) makes repeating safe: the same key and request answer the same batch with 200, another request a 409. With CSV the options come in the query, with JSON in the body.',
+            'Answers 202 with the batch, which is applied in the background, one user after another. With `dryRun` it answers 200 with what it would do and does nothing. With an `Idempotency-Key` the same request answers the same batch with 200, another request a 409. With CSV the options come in the query, with JSON in the body.',
           tags: ['role-changes'],
           querystring: ChangesQuery,
+          headers: ChangesHeaders,
           body: {
             content: {
               'application/json': { schema: ChangesBody },
@@ -77,7 +85,7 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
         const body = requireBody(request.body)
         const { options, updates, resolve } = await readChangeRequest(body, request.query)
         const asked = hashRequest({ updates, options })
-        const key = idempotencyKeyOf(request)
+        const key = request.headers['idempotency-key']
         if (options.dryRun) return await dryRun(deps, options, resolve)
         const idempotency = key === undefined ? undefined : { key, bodyHash: asked }
         // Before anything is looked up: what was accepted once may not be acceptable any more.

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import { Failure } from '../../domain/failure.ts'
 import type { Matrix } from '../../domain/matrix.ts'
@@ -82,15 +81,4 @@ export async function readChangeRequest(
 export function requireBody<Body>(body: Body | null | undefined): Body {
   if (body !== null && body !== undefined) return body
   throw new Failure('invalid', 'a body is required: JSON or CSV')
-}
-
-const PRINTABLE_KEY = /^[\x21-\x7e]{1,255}$/
-
-/** The `Idempotency-Key`, where the caller gave one. Throws `invalid` for one that cannot be kept. */
-export function idempotencyKeyOf(request: Pick<FastifyRequest, 'headers'>): string | undefined {
-  const key = request.headers['idempotency-key']
-  if (key === undefined) return undefined
-  if (typeof key === 'string' && PRINTABLE_KEY.test(key)) return key
-  const message = 'Idempotency-Key must be 1 to 255 printable ASCII characters without spaces'
-  throw new Failure('invalid', message, { field: 'Idempotency-Key' })
 }

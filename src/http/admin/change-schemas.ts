@@ -1,12 +1,12 @@
 import { Type } from 'typebox'
 import { MAX_BATCH_USERS, ON_FAILURE } from '../../domain/role-change.ts'
-import { MAX_ID_LENGTH, REVISION_PATTERN } from '../schemas.ts'
+import { KEY_PATTERN, MAX_ID_LENGTH, REVISION_PATTERN } from '../schemas.ts'
 
 /** Grants, revocations and roles of one request, all added up; also rows of a CSV. */
 export const MAX_CHANGE_LINES = 20_000
 /** Lines of one user. */
 const MAX_USER_LINES = 1_000
-export const MAX_COMMENT_LENGTH = 1_000
+const MAX_COMMENT_LENGTH = 1_000
 export const CHANGE_BODY_BYTES = 5 * 1024 * 1024
 
 const closed = { additionalProperties: false } as const
@@ -57,9 +57,9 @@ const UpdateSchema = Type.Object(
   closed,
 )
 
-export const Updates = Type.Array(UpdateSchema, { minItems: 1, maxItems: MAX_BATCH_USERS })
+const Updates = Type.Array(UpdateSchema, { minItems: 1, maxItems: MAX_BATCH_USERS })
 
-export const BaseRevision = Type.Integer({
+const BaseRevision = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
   description:
@@ -102,6 +102,15 @@ export const ChangesQuery = Type.Object(
   },
   closed,
 )
+
+export const ChangesHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: KEY_PATTERN,
+      description: 'Makes repeating safe: the same key and request give the same batch',
+    }),
+  ),
+})
 
 export const ChangesCsv = Type.String({
   description:

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { Matrix } from '../../../src/domain/matrix.ts'
 import { DEFAULT_ROLE_RULES } from '../../../src/domain/role-rules.ts'
 import type { MatrixWorkshop } from '../../../src/domain/directory.ts'
+import { currentConflicts } from '../../../src/domain/list-conflicts.ts'
 import { simulate } from '../../../src/domain/simulate.ts'
 import type { AdminAppDeps } from '../../../src/http/admin/admin-app.ts'
 import { createAuthenticator } from '../../../src/http/authenticator.ts'
@@ -23,7 +24,8 @@ export const nextTester = () => bearer(TESTERS[asked++ % TESTERS.length] ?? '')
 
 export const NOW = Date.parse('2026-11-21T12:30:00Z')
 
-const workshop: Pick<MatrixWorkshop, 'simulate'> = {
+const workshop: Pick<MatrixWorkshop, 'simulate' | 'conflicts'> = {
+  conflicts: async (buffer, rules, limit) => currentConflicts(new Matrix(buffer), rules, { limit }),
   simulate: async (base, request) => simulate(new Matrix(base), request),
 }
 
@@ -49,7 +51,15 @@ export async function startStoredPlane(t: Test, overrides: Partial<AdminAppDeps>
   t.teardown(() => archive[Symbol.asyncDispose]())
   const served = serve(matrixOf(FACTS, 7))
   const { audit, roleChanges } = store
-  const sources = { audit, roleChanges, matrices: served, archive, rules: DEFAULT_ROLE_RULES, now }
+  const sources = {
+    audit,
+    roleChanges,
+    matrices: served,
+    workshop,
+    archive,
+    rules: DEFAULT_ROLE_RULES,
+    now,
+  }
   const reports = new ReportWriter({ ...sources, reports: store.reports, logger })
   t.teardown(() => reports[Symbol.asyncDispose]())
   let woken = 0

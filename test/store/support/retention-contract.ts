@@ -57,6 +57,22 @@ export function testRetention(createDatabase: CreateDatabase): void {
     t.match(await again.store.audit.verify(never()), { intact: false, broken: { sequence: 12 } })
   })
 
+  test('a verification that another service prunes under begins anew', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    await store.audit.append(numbered(1_500))
+    clock.now += DAY_MS
+    await store.audit.append(numbered(500))
+    const witnessFile = `${database.folder}/other.json`
+    const other = openTestStore(t, database, { clock, witnessFile }).store
+    const [found] = await Promise.all([
+      store.audit.verify(never()),
+      other.pruneAudit(new Date(clock.now)),
+    ])
+    t.match(found, { intact: true, broken: null })
+    t.match(await store.audit.verify(never()), { intact: true, prunedThrough: 1_500, checked: 501 })
+  })
+
   test('the last entry is never removed', async (t) => {
     const { store, clock } = openTestStore(t, await createDatabase(t))
     await store.audit.append(numbered(3))
