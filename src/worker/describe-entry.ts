@@ -9,6 +9,11 @@ const MAX_DETAILS_LENGTH = 600
 /** Longer lists in the details are counted, not told. */
 const MAX_NAMED = 5
 
+/** What a reader looks for, before everything else in the order of the trail. */
+const FIRST: ReadonlySet<string> = new Set(['reason', 'comment', 'operation', 'state'])
+/** What other columns tell, or nobody reads. */
+const UNTOLD: ReadonlySet<string> = new Set(['added', 'removed', 'position', 'userIds'])
+
 /** An entry of the trail as a row, with names where the organisation still has them. */
 export function describeEntry(entry: AuditEntry, names: OrganizationNames): ReportRow {
   const { userId } = entry
@@ -55,14 +60,18 @@ function describeItem(item: Json, names: OrganizationNames): string {
 }
 
 function describeDetails(details: JsonObject, names: OrganizationNames): string {
-  const told = Object.entries(details).filter(([, value]) => {
-    return value !== null && value !== '' && !(isList(value) && value.length === 0)
-  })
+  const told = Object.entries(details)
+    .filter(([name, value]) => !UNTOLD.has(name) && !isEmpty(value))
+    .sort(([a], [b]) => Number(FIRST.has(b)) - Number(FIRST.has(a)))
   const text = told.map(([name, value]) => {
     const short = isList(value) ? listText(value, names) : plain(value)
     return `${name}: ${cut(short, MAX_LINE_LENGTH)}`
   })
   return cut(text.join('; '), MAX_DETAILS_LENGTH)
+}
+
+function isEmpty(value: Json): boolean {
+  return value === null || value === '' || (isList(value) && value.length === 0)
 }
 
 function listText(items: readonly Json[], names: OrganizationNames): string {

@@ -155,24 +155,30 @@ export class RecentlyWrittenGrants {
   #publishSoon(userIds: readonly string[]): void {
     for (const id of userIds) this.#unpublished.add(id)
     if (this.#unpublished.size === 0 || this.#stopping.signal.aborted) return
-    this.#publishing ??= this.#publish().finally(() => {
-      this.#publishing = undefined
-    })
+    this.#publishing ??= this.#publish()
   }
 
   /** Single flight; what was noted during one publication goes into the next, all together. */
   async #publish(): Promise<void> {
+    const { signal } = this.#stopping
     let failures = 0
-    while (this.#unpublished.size > 0 && !this.#stopping.signal.aborted) {
+    while (this.#unpublished.size > 0 && !signal.aborted) {
       const begun = this.#clock.elapsed()
       failures = (await this.#publishAll()) ? 0 : failures + 1
       if (failures === MAX_FAILURES) this.#unpublished.clear()
-      this.#round.resolve()
-      this.#round = Promise.withResolvers()
+      this.#endRound()
       // At most half of the time goes into building matrices.
       const ms = Math.max(this.#options.pauseMs ?? PAUSE_MS, this.#clock.elapsed() - begun)
-      await this.#clock.pause(ms, this.#stopping.signal).catch(() => undefined)
+      await this.#clock.pause(ms, signal).catch(() => undefined)
     }
+    // At once, so that what is noted from here on begins anew.
+    this.#publishing = undefined
+    this.#endRound()
+  }
+
+  #endRound(): void {
+    this.#round.resolve()
+    this.#round = Promise.withResolvers()
   }
 
   /** False when it failed; what it was about is unpublished still. */

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { startSimulator } from '../../simulator/server.ts'
+import type { RoleRule } from '../../src/domain/role-rules.ts'
 import { DEFAULT_CLIENT } from '../../simulator/simulated-client.ts'
 import { SMALL_WORLD, smallWorld } from '../../simulator/small-world.ts'
 import { isEmptyDrift } from '../../src/domain/compare-matrices.ts'
@@ -77,6 +78,11 @@ test('reads, merges, compares and simulates in a thread of its own', async (t) =
   })
   t.match(entries, [{ userId: users.olivia }])
   t.ok(entries[0]?.addedPermissions.includes('routing:queue:view'))
+  const rules: readonly RoleRule[] = [
+    { name: 'r', kind: 'requires', role: roles.agent, requires: [roles.unused], scope: 'overall' },
+  ]
+  const { conflicts } = await upstream.conflicts(after, rules, 100)
+  t.ok(conflicts.some(({ userId }) => userId === users.olivia))
 
   t.match(events[0], { type: 'thread', state: 'started' })
   const types = new Set(events.map((event) => event.type))

@@ -97,7 +97,7 @@ t.test('reports the changes of a period, each once', async (t) => {
       userName: 'Ada',
       before: ['Agent in Sales'],
       after: ['Agent in Sales', 'Supervisor in all divisions'],
-      details: 'added: Supervisor in all divisions; operation: apply',
+      details: 'operation: apply',
       hash: /^[0-9a-f]{64}$/,
     },
     { sequence: 4, outcome: 'started', userName: 'Dan' },

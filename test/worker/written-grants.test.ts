@@ -196,3 +196,17 @@ test('old writes are forgotten, and no more than so many are kept', async (t) =>
   for (let i = 0; i < 20_001; i++) note(THIRD, { add: [grant('writer')] })
   t.match(written.over(candidate, []), [{ id: THIRD }])
 })
+
+test('who waits for a publication when the service stops is let go', async (t) => {
+  const { written, publish, note, merges, time } = open(t)
+  await publish()
+  note(FIRST, { add: [grant('writer')] })
+  await until(() => time.pausing === 1)
+  note(SECOND, { add: [grant('writer')] })
+  const shown = written.shown()
+  await written[Symbol.asyncDispose]()
+  await shown
+  note(THIRD, { add: [grant('writer')] })
+  await written.shown()
+  t.equal(merges.length, 1)
+})

@@ -79,7 +79,7 @@ function facts(head: ReportHead): string {
 
 function ending({ chain, generatedAt }: ReportHead): string {
   return `<footer>Audit chain when this was made (${minute(generatedAt)} UTC): ${chain.count} entries, the last one's hash is
-<code>${escapeHtml(chain.hash)}</code>. The chain verifies against it: see <code>GET /admin/v1/audit/verification</code>.</footer></body></html>
+<code>${escapeHtml(chain.hash)}</code>. Entry ${chain.count} of the trail must have this hash for ever; <code>GET /admin/v1/audit/verification</code> recomputes the chain.</footer></body></html>
 `
 }
 
