@@ -121,8 +121,10 @@ export interface RoleChangeStore {
   /**
    * Takes the oldest batch that is queued, or whose holder's lease has run out, and that shares no
    * user with one that is being worked on or queued before it. Undefined when there is none.
+   *
+   * @param maxUsers passes over batches of more users
    */
-  claim(owner: string, leaseMs: number): Promise<Claim | undefined>
+  claim(owner: string, leaseMs: number, maxUsers?: number): Promise<Claim | undefined>
   /** Prolongs the lease. False when the batch is in other hands by now. */
   renew(claim: Claim, leaseMs: number): Promise<boolean>
   /** Gives a batch back unfinished, for whoever comes next: at shutdown. */

@@ -1,5 +1,7 @@
 import { RefusedLogins } from '../http/refused-logins.ts'
 import { AuditRetention } from '../worker/audit-retention.ts'
+import { AuditVerifier } from '../worker/audit-verifier.ts'
+import { systemClock } from '../worker/clock.ts'
 import { ReportWriter } from '../worker/report-writer.ts'
 import { RoleChangeRunner } from '../worker/role-change-runner.ts'
 import type { RoleChangeRunnerOptions } from '../worker/role-change-runner.ts'
@@ -14,13 +16,15 @@ export function createChangeWorkers(
   parts: Parts & { readonly overrides: ChangeOverrides | undefined },
   stack: AsyncDisposableStack,
 ) {
-  const { config, logger, now, upstream, store, publisher, metrics, archive } = parts
+  const { config, logger, now, upstream, store, publisher, metrics, archive, late } = parts
   const { audit, roleChanges, reports: reportStore } = store
-  const matrix = () => publisher.held
+  const clock = { ...systemClock, now }
+  // A snapshot may be of another organisation until the platform has said who we are.
+  const matrix = () => (late.startCheck?.passed ? publisher.held : undefined)
   const writtenGrants = stack.use(
-    new RecentlyWrittenGrants({ store: roleChanges, publisher, workshop: upstream, logger }),
+    new RecentlyWrittenGrants({ store: roleChanges, publisher, workshop: upstream, logger, clock }),
   )
-  const shared = { store: roleChanges, matrix, metrics, logger }
+  const shared = { store: roleChanges, matrix, metrics, logger, clock }
   const rules = config.roleRules
   const runner = stack.use(
     new RoleChangeRunner({
@@ -53,12 +57,14 @@ export function createChangeWorkers(
       now,
     }),
   )
+  const verifier = stack.use(new AuditVerifier({ trail: audit, metrics, logger, clock }))
   const refusedLogins = stack.use(new RefusedLogins({ audit, logger, now }))
   const begin = (): void => {
     void writtenGrants.refresh()
     runner.begin()
     sunsets.begin()
     retention.begin()
+    verifier.begin()
   }
   const stop = async (): Promise<void> => {
     await sunsets[Symbol.asyncDispose]()

@@ -7,6 +7,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { MatrixArchive } from '../worker/matrix-archive.ts'
 import { MatrixPublisher } from '../worker/matrix-publisher.ts'
 import { SnapshotFolder } from '../worker/snapshot-folder.ts'
+import type { StartCheck } from '../worker/start-check.ts'
 import type { UnknownUsers } from '../worker/unknown-users.ts'
 
 /** The matrices that are held, where they are kept, and what counts them. */
@@ -15,8 +16,8 @@ export type Held = {
   readonly publisher: MatrixPublisher
   readonly snapshots: SnapshotFolder
   readonly archive: MatrixArchive
-  /** Filled once the workers exist: metrics are older than they are. */
-  readonly late: { unknownUsers?: UnknownUsers }
+  /** Filled once the workers exist: metrics and role changes are older than they are. */
+  readonly late: { unknownUsers?: UnknownUsers; startCheck?: StartCheck }
 }
 
 /** Opens DATA_DIR and takes up the newest sound snapshot. Throws `invalid` when it cannot be written. */

@@ -30,6 +30,7 @@ export function createWorkers(
     }),
   )
   late.unknownUsers = unknownUsers
+  late.startCheck = startCheck
   const audit = stack.use(new RebuildAudit({ trail: parts.store.audit, metrics, logger }))
   const rebuilder = stack.use(
     new Rebuilder({

@@ -12,15 +12,20 @@ export function isHeld({ lease_until: leaseUntil }: StoredBatch, now: number): b
   return leaseUntil !== null && leaseUntil > now
 }
 
+type ClaimRequest = {
+  readonly owner: string
+  readonly leaseMs: number
+  readonly maxUsers: number | undefined
+  readonly now: number
+}
+
 /** To be called under the lock of the queue: nobody else chooses, queues or resumes meanwhile. */
 export async function claimBatch(
   transaction: Transaction<Tables>,
   dialect: StoreDialect,
-  owner: string,
-  leaseMs: number,
-  now: number,
+  { owner, leaseMs, maxUsers, now }: ClaimRequest,
 ): Promise<Claim | undefined> {
-  const id = await oldestFree(transaction, now)
+  const id = await oldestFree(transaction, now, maxUsers)
   if (id === undefined) return undefined
   // Its holder may have come back to life since it was chosen.
   const row = await lockBatch(transaction, dialect, id)
@@ -41,7 +46,11 @@ export async function claimBatch(
 }
 
 /** Queued or left behind, and sharing no user with one that is held or queued before it. */
-async function oldestFree(db: Kysely<Tables>, now: number): Promise<string | undefined> {
+async function oldestFree(
+  db: Kysely<Tables>,
+  now: number,
+  maxUsers = Number.MAX_SAFE_INTEGER,
+): Promise<string | undefined> {
   const chosen = await db
     .selectFrom('role_change_batches as candidate')
     .select('candidate.id')
@@ -68,6 +77,15 @@ async function oldestFree(db: Kysely<Tables>, now: number): Promise<string | und
             ),
         ),
       ),
+    )
+    .where(
+      (is) =>
+        is
+          .selectFrom('role_change_items as item')
+          .select((count) => count.fn.countAll().as('users'))
+          .whereRef('item.batch_id', '=', 'candidate.id'),
+      '<=',
+      maxUsers,
     )
     .orderBy('candidate.queue_number')
     .limit(1)

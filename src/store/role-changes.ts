@@ -76,10 +76,10 @@ export class RoleChanges implements RoleChangeStore {
     return this.#options.database.read((db) => listItems(db, id, page))
   }
 
-  claim(owner: string, leaseMs: number): Promise<Claim | undefined> {
+  claim(owner: string, leaseMs: number, maxUsers?: number): Promise<Claim | undefined> {
     const { database, now } = this.#options
     return this.#queueing((transaction) =>
-      claimBatch(transaction, database.dialect, owner, leaseMs, now()),
+      claimBatch(transaction, database.dialect, { owner, leaseMs, maxUsers, now: now() }),
     )
   }
 

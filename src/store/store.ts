@@ -1,4 +1,4 @@
-import type { AuditTrail } from '../domain/audit.ts'
+import type { AuditTrail, Verification } from '../domain/audit.ts'
 import type { ReportStore } from '../domain/report-store.ts'
 import type { RoleChangeStore } from '../domain/role-change-store.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -23,6 +23,8 @@ export type StoreOptions = {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly onState?: ((state: StoreState) => void) | undefined
+  /** Told what every verification of the trail found, whoever asked for it. */
+  readonly onVerified?: ((verification: Verification) => void) | undefined
   /** How long a call waits for a database that is not open yet; 5,000. */
   readonly openWaitMs?: number | undefined
 }
@@ -48,7 +50,7 @@ export type Store = AsyncDisposable & {
  * for a location that cannot be one.
  */
 export function openStore(options: StoreOptions): Store {
-  const { logger, now, onState, openWaitMs } = options
+  const { logger, now, onState, onVerified, openWaitMs } = options
   const dialect = createDialect(options.database, logger)
   const witness = new Witness({ path: options.witnessFile, logger })
   const database = new Database({
@@ -67,8 +69,13 @@ export function openStore(options: StoreOptions): Store {
     await endInterruptedReports(db, dialect.kind, now())
     await removeExpired(db, now())
   })
+  const verify = async (signal: AbortSignal): Promise<Verification> => {
+    const verification = await verifyChain(parts, signal)
+    onVerified?.(verification)
+    return verification
+  }
   return {
-    audit: new AuditLog({ ...parts, verifyChain: (signal) => verifyChain(parts, signal) }),
+    audit: new AuditLog({ ...parts, verifyChain: verify }),
     roleChanges: new RoleChanges(parts),
     reports: new Reports(parts),
     get state() {

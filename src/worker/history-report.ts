@@ -13,6 +13,7 @@ const NO_CHANGE: ReadonlySet<AuditAction> = new Set([
   'login_refused',
   'report_created',
   'audit_pruned',
+  'audit_verification',
 ])
 
 /** Assignments in hand at one moment of the trail: far more than batches that run side by side. */

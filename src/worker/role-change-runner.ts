@@ -12,6 +12,9 @@ import type { OnRunStep } from './run-steps.ts'
 
 /** Batches that are carried out side by side in one process. */
 const MAX_IN_HAND = 4
+/** Places that only small batches take: a sunset, or an urgent change, waits for no long ones. */
+const SMALL_PLACES = 2
+const SMALL_BATCH_USERS = 5
 /** For how long a claim holds without being renewed: so long a batch of a dead process waits. */
 const LEASE_MS = 15_000
 /** How often a batch that another instance abandoned is looked for. */
@@ -118,9 +121,11 @@ export class RoleChangeRunner {
     const { store, matrix, logger } = this.#options
     try {
       // Without a matrix nobody knows the home division or what a rule means.
-      while (this.#inHand.size < MAX_IN_HAND && !this.#stopping.signal.aborted && matrix()) {
+      while (this.#inHand.size < MAX_IN_HAND + SMALL_PLACES && !this.#stopping.signal.aborted) {
+        if (!matrix()) break
         const askedAt = this.#clock.elapsed()
-        const claim = await store.claim(this.#owner, this.#tools.leaseMs)
+        const maxUsers = this.#inHand.size < MAX_IN_HAND ? undefined : SMALL_BATCH_USERS
+        const claim = await store.claim(this.#owner, this.#tools.leaseMs, maxUsers)
         if (!claim) break
         this.#take(claim, askedAt)
       }

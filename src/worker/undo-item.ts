@@ -103,9 +103,13 @@ function inverse({ add, remove }: GrantDelta): GrantDelta {
   return { add: remove, remove: add }
 }
 
-/** Whether the grants are as the item left them, or as far as it may have come. */
+/**
+ * Whether the grants are as the item left them, or as far as it may have come. Those from before are
+ * nobody's to mind either: they are what a rollback is for, as after the deletion of a granted role.
+ */
 function isOurs(item: Undoable, now: readonly Grant[]): boolean {
   const { step, visible, found, delta, undo } = item
+  if (sameGrants(now, found)) return true
   if (step === 'confirmed' && visible === true) return sameGrants(now, applyDelta(found, delta))
   return sameApartFrom(now, found, undo ? [delta, undo] : [delta])
 }

@@ -151,6 +151,22 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     t.equal((await roleChanges.find(c)).state, 'pending')
   })
 
+  test('a claim of small batches passes over big ones', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const big = await acceptedId(store, ['u1', 'u2', 'u3'])
+    const small = await acceptedId(store, ['u4', 'u5'])
+    const waiting = await acceptedId(store, ['u3'])
+    const claim = await store.roleChanges.claim('one', LEASE_MS, 2)
+    t.equal(claim?.batch.id, small)
+    t.equal(
+      await store.roleChanges.claim('one', LEASE_MS, 2),
+      undefined,
+      'it waits for the big one',
+    )
+    t.equal((await claimed(store.roleChanges)).batch.id, big)
+    t.equal((await store.roleChanges.find(waiting)).state, 'pending')
+  })
+
   test('two services on one database claim no batch twice', async (t) => {
     const database = await createDatabase(t)
     const stores = ['one', 'two'].map(
