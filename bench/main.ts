@@ -2,18 +2,20 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { measureAudit } from './audit.ts'
 import { measureHttp } from './http.ts'
 import { OTHER_CORE, pinning } from './processes.ts'
 import { measureRebuild } from './rebuild.ts'
+import { measureRoleChanges } from './role-changes.ts'
 import { measureSimulation } from './simulation.ts'
 import { measureStart } from './start.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
- * `npm run bench [-- matrix http start rebuild simulation]`: measures what is named, or all, prints a
- * table and writes it to `bench/results/latest.json` and into the README; figures of parts that were
- * not run stay as they were. Every figure that has a goal is a bound, or a ratio of two things
- * measured side by side within one part.
+ * `npm run bench [-- matrix http start rebuild simulation audit role-changes]`: measures what is
+ * named, or all, prints a table and writes it to `bench/results/latest.json` and into the README;
+ * figures of parts that were not run stay as they were. Every figure that has a goal is a bound, or a
+ * ratio of two things measured side by side within one part.
  */
 
 type Figure = {
@@ -30,6 +32,8 @@ const PARTS: Record<string, () => Promise<Figure[]>> = {
   start: startFigures,
   rebuild: rebuildFigures,
   simulation: async () => simulationFigures(),
+  audit: auditFigures,
+  'role-changes': roleChangeFigures,
 }
 
 type MatrixReport = {
@@ -163,6 +167,37 @@ function simulationFigures(): Figure[] {
       value: milliseconds,
       unit: 'ms',
       goal: '<= 1000',
+    },
+  ]
+}
+
+async function auditFigures(): Promise<Figure[]> {
+  const { diskSyncs, sqlite, postgres } = await measureAudit()
+  const unit = 'appends/s'
+  return [
+    { name: 'pages that the disk confirms, one by one', value: diskSyncs, unit: 'pages/s' },
+    { name: 'audit, SQLite, one after the other', value: sqlite.alone, unit },
+    { name: 'audit, SQLite, 64 at once', value: sqlite.together, unit },
+    { name: 'audit, PostgreSQL, one after the other', value: postgres.alone, unit },
+    { name: 'audit, PostgreSQL, 64 at once', value: postgres.together, unit },
+  ]
+}
+
+async function roleChangeFigures(): Promise<Figure[]> {
+  const { seconds, leastSeconds, requests, neededRequests } = await measureRoleChanges()
+  return [
+    { name: 'roles of 200 users, at 1,000 requests a minute', value: seconds, unit: 's' },
+    {
+      name: 'against the least that the limit allows',
+      value: seconds / leastSeconds,
+      unit: '×',
+      goal: '<= 1.3',
+    },
+    {
+      name: 'requests beyond two reads and one write a user',
+      value: requests - neededRequests,
+      unit: 'requests',
+      goal: '<= 5',
     },
   ]
 }

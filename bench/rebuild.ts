@@ -7,14 +7,14 @@ import type { LoadOrder } from './load-client.ts'
 import { median, nextMessage, runLoad, startProcess, stopProcess } from './processes.ts'
 import { ADMIN_KEY, CHECK_KEY, startServiceProcess } from './service-process.ts'
 import type { ServiceProcess } from './service-process.ts'
+import { READ_CLIENT } from './simulator-clients.ts'
+import type { RequestReport, SimulatorReady } from './simulator-process.ts'
 
 const USERS = 100_000
 const REQUESTS_PER_MINUTE = 3_000
 const WINDOWS = 5
 const IDLE_WINDOW_MS = 6_000
 const CHECKS_PER_SECOND = 1_000
-/** The simulator's own client. */
-const CLIENT = { id: 'c11e0000-0000-4000-8000-000000000001', secret: 'demo-secret' }
 
 export type RebuildFigures = {
   readonly users: number
@@ -32,13 +32,6 @@ export type RebuildFigures = {
   readonly turnedAway: number
 }
 
-type SimulatorReady = {
-  readonly url: string
-  readonly pages: number
-  readonly userIds: readonly string[]
-  readonly permissions: readonly string[]
-}
-
 /**
  * What a rebuild of 100,000 users costs those who check meanwhile. The simulator, the service and
  * the load are processes apart; windows without and with a rebuild alternate, the latter from its
@@ -51,8 +44,8 @@ export async function measureRebuild(): Promise<RebuildFigures> {
   const world = await nextMessage<SimulatorReady>(simulator)
   const service = await startServiceProcess(dataDir, {
     env: {
-      GENESYS_CLIENT_ID: CLIENT.id,
-      GENESYS_CLIENT_SECRET: CLIENT.secret,
+      GENESYS_CLIENT_ID: READ_CLIENT.id,
+      GENESYS_CLIENT_SECRET: READ_CLIENT.secret,
       GENESYS_BASE_URL: world.url,
       GENESYS_REQUESTS_PER_MINUTE: String(REQUESTS_PER_MINUTE),
       REBUILD_CRON: '0 0 1 1 *',
@@ -148,7 +141,7 @@ function pacedOrder(service: ServiceProcess, world: SimulatorReady): LoadOrder {
 }
 
 async function requestCount(simulator: ChildProcess): Promise<number> {
-  const answer = nextMessage<{ requests: number }>(simulator)
+  const answer = nextMessage<RequestReport>(simulator)
   simulator.send('requests')
   return (await answer).requests
 }

@@ -1,11 +1,35 @@
 import { generateWorld } from '../simulator/generate-world.ts'
 import { startSimulator } from '../simulator/server.ts'
 import type { World } from '../simulator/world.ts'
+import { READ_CLIENT, WRITE_CLIENT } from './simulator-clients.ts'
+
+/** Sent to the parent once it listens. */
+export type SimulatorReady = {
+  readonly url: string
+  /** The least number of pages that hold the facts. */
+  readonly pages: number
+  readonly userIds: readonly string[]
+  readonly permissions: readonly string[]
+  /** A grant, and active users who do not have its role. */
+  readonly grantable: {
+    readonly roleId: string
+    readonly divisionId: string
+    readonly userIds: readonly string[]
+  }
+}
+
+/** The answer to the message `requests`: what was asked since the last such message. */
+export type RequestReport = {
+  /** Logins included. */
+  readonly requests: number
+  /** By method and path template. */
+  readonly byOperation: Readonly<Record<string, number>>
+  readonly byStatus: Readonly<Record<number, number>>
+}
 
 /**
- * A simulator as a process of its own. Arguments: users, requests a minute. Tells the parent its
- * URL, the least number of pages that hold the facts, and some user ids; answers the message
- * `requests` with how many requests it has had, logins included, and begins to count anew.
+ * A simulator as a process of its own. Arguments: users, requests a minute of each client. Begins to
+ * count anew with every {@link RequestReport}.
  */
 
 /** The largest pages that the simulator hands out. */
@@ -20,9 +44,15 @@ const PAGE = {
 
 const [users = '100000', requestsPerMinute = '3000'] = process.argv.slice(2)
 const world = generateWorld({ seed: 7, users: Number(users) })
-const simulator = await startSimulator({ world, requestsPerMinute: Number(requestsPerMinute) })
+// Before the clients bring roles of their own.
+const grantable = findGrantable(world)
+const simulator = await startSimulator({
+  world,
+  clients: [READ_CLIENT, WRITE_CLIENT],
+  requestsPerMinute: Number(requestsPerMinute),
+})
 
-process.send?.({
+const ready: SimulatorReady = {
   url: simulator.url,
   pages: leastPages(world),
   userIds: world
@@ -30,15 +60,34 @@ process.send?.({
     .slice(0, 2_000)
     .map((user) => user.id),
   permissions: world.catalogue.slice(0, 500).map((p) => `${p.domain}:${p.entity}:${p.action}`),
-})
+  grantable,
+}
+process.send?.(ready)
 process.on('message', (message) => {
   if (message !== 'requests') return
-  process.send?.({ requests: simulator.requests.total })
+  const { total, byOperation, byStatus } = simulator.requests
+  const report: RequestReport = {
+    requests: total,
+    byOperation: Object.fromEntries(byOperation),
+    byStatus: Object.fromEntries(byStatus),
+  }
+  process.send?.(report)
   simulator.requests.reset()
 })
 process.once('SIGTERM', () => {
   void simulator.close().then(() => process.disconnect())
 })
+
+/** The last role is the one that fewest have. */
+function findGrantable(organization: World): SimulatorReady['grantable'] {
+  const roleId = [...organization.roles.keys()].at(-1) ?? ''
+  const holders = new Set(organization.grants.subjectsOfRole(roleId))
+  const userIds = organization
+    .users('active')
+    .map((user) => user.id)
+    .filter((id) => !holders.has(id))
+  return { roleId, divisionId: organization.homeDivision().id, userIds: userIds.slice(0, 1_000) }
+}
 
 function leastPages(organization: World): number {
   let count = pages(organization.users('any').length, PAGE.users)
