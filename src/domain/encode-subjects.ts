@@ -67,10 +67,10 @@ export function encodeSubjects(
   return { records, starts, buckets, bucketShift, firstText }
 }
 
-/** At most four subjects a bucket on average: about a hundred bytes to look through. */
+/** At most one subject a bucket on average: a second one is often on a cache line of its own. */
 function bucketBits(subjects: number): number {
   let bits = 1
-  while (2 ** bits * 4 < subjects) bits += 1
+  while (2 ** bits < subjects) bits += 1
   return bits
 }
 
