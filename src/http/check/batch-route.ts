@@ -15,6 +15,7 @@ import {
 import { MAX_BATCH, readBatch } from './batch-request.ts'
 import type { CompactBatch, FullBatch } from './batch-request.ts'
 import type { CheckRouteDeps } from './check-route.ts'
+import { takeJson } from './json-body.ts'
 import { createAnswerWriter, requireRevision } from './matrix-answer.ts'
 
 /** Room for 10,000 questions with divisions and attributes. */
@@ -80,6 +81,7 @@ export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
   const { matrices, metrics } = deps
   const write = createAnswerWriter(matrices)
   return (app, _options, done) => {
+    takeJson(app)
     app.post(
       '/api/v1/check-permissions',
       {
