@@ -15,7 +15,8 @@ const scratch = Buffer.alloc(SCRATCH_BYTES + 4) as DirectBuffer
 if (scratch.byteOffset % 4 !== 0) throw new Error('the scratch is not aligned')
 
 export const scratchBytes = new Uint8Array(scratch.buffer, scratch.byteOffset, SCRATCH_BYTES)
-export const scratchWords = new Uint32Array(scratch.buffer, scratch.byteOffset, SCRATCH_BYTES / 4)
+export const scratchView = new DataView(scratch.buffer, scratch.byteOffset, SCRATCH_BYTES)
+export const scratchWords = new Int32Array(scratch.buffer, scratch.byteOffset, SCRATCH_BYTES / 4)
 
 /**
  * Writes the text into the scratch, zero-padded to whole words. False for texts that are too long

@@ -25,24 +25,26 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
     return [texts.intern(division.id), texts.intern(division.name), division.home ? 1 : 0]
   })
   const groups = ordered.groups.flatMap((group, index) => {
-    const holder = ordered.subjects.length + index
+    const { starts } = assignments.groups
+    const start = starts[index] ?? 0
     return [
       texts.intern(group.id),
       texts.intern(group.name),
       group.rolesEnabled ? 1 : 0,
-      assignments.starts[holder] ?? 0,
-      assignments.counts[holder] ?? 0,
+      start,
+      (starts[index + 1] ?? start) - start,
     ]
   })
   const permissionRecords = encodePermissions(permissions, texts)
   // Last: the subjects' names must follow each other without interned texts between them.
-  const subjects = encodeSubjects(ordered.subjects, assignments, texts)
+  const subjects = encodeSubjects(ordered.subjects, assignments.subjects, texts)
   const users = ordered.subjects.filter((subject) => subject.kind === 'user')
   return assembleMatrix({
     words: {
       buckets: subjects.buckets,
       subjects: subjects.records,
-      assignments: assignments.words,
+      subjectStarts: subjects.starts,
+      groupGrants: assignments.groups.words,
       groups,
       roles: roles.roles,
       divisions,
@@ -51,6 +53,7 @@ export function buildMatrix(facts: Facts): SharedArrayBuffer {
       actions: roles.actions,
       flat: roles.flat,
       roleBits: roles.roleBits,
+      givingRoles: roles.givingRoles,
       conditionalBits: roles.conditionalBits,
       textStarts: texts.starts,
     },

@@ -10,11 +10,14 @@ export type OrderedFacts = Facts & {
   readonly groupIndex: ReadonlyMap<string, number>
 }
 
+/** Lists laid end to end: list i begins at `starts[i]` and ends where the next one begins. */
+export type WordLists = { readonly words: readonly number[]; readonly starts: readonly number[] }
+
 export type Assignments = {
-  /** Each subject's, then each group's: grants ascending, then group indices | GROUP_BIT. */
-  readonly words: number[]
-  readonly starts: number[]
-  readonly counts: number[]
+  /** Of each subject: grants ascending, then group indices | GROUP_BIT. */
+  readonly subjects: WordLists
+  /** Of each group: grants ascending. */
+  readonly groups: WordLists
   readonly directGrants: number
   readonly groupGrants: number
   readonly memberships: number
@@ -30,37 +33,29 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
     const counts = `${facts.roles.length} roles and ${facts.divisions.length} divisions`
     throw new Failure('upstream-broken', `${counts} are more than a matrix can hold`)
   }
-  const words: number[] = []
-  const starts: number[] = []
-  const counts: number[] = []
-  let directGrants = 0
-  let groupGrants = 0
+  const subjects = { words: [] as number[], starts: [0] }
+  const groups = { words: [] as number[], starts: [0] }
   let memberships = 0
   let skipped = 0
-  const addGrants = (grants: readonly Grant[]): number => {
+  const addGrants = (words: number[], grants: readonly Grant[]): void => {
     const known = grantWords(facts, grants)
     skipped += known.skipped
     for (const word of known.words) words.push(word)
-    return known.words.length
-  }
-  const close = (start: number): void => {
-    starts.push(start)
-    counts.push(words.length - start)
   }
   for (const subject of facts.subjects) {
-    const start = words.length
-    directGrants += addGrants(subject.grants)
-    const groups = groupIndices(subject, facts.groupIndex)
-    for (const group of groups) words.push(group + GROUP_BIT)
-    memberships += groups.length
-    close(start)
+    addGrants(subjects.words, subject.grants)
+    const memberOf = groupIndices(subject, facts.groupIndex)
+    for (const group of memberOf) subjects.words.push(group + GROUP_BIT)
+    memberships += memberOf.length
+    subjects.starts.push(subjects.words.length)
   }
   for (const group of facts.groups) {
-    const start = words.length
-    groupGrants += addGrants(group.grants)
-    close(start)
+    addGrants(groups.words, group.grants)
+    groups.starts.push(groups.words.length)
   }
-  return { words, starts, counts, directGrants, groupGrants, memberships, skipped }
+  const directGrants = subjects.words.length - memberships
+  const groupGrants = groups.words.length
+  return { subjects, groups, directGrants, groupGrants, memberships, skipped }
 }
 
 /** Grants as words, each once and ascending, without those of an unknown role or division. */

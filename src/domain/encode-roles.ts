@@ -11,6 +11,7 @@ export type EncodedRoles = {
   readonly actions: readonly number[]
   readonly flat: readonly number[]
   readonly roleBits: Uint32Array
+  readonly givingRoles: Uint32Array
   readonly conditionalBits: Uint32Array
   readonly conditionalRoles: number
   readonly permissionWords: number
@@ -54,6 +55,7 @@ export function encodeRoles(
     actions: policies.actions,
     flat,
     roleBits,
+    givingRoles: transpose(roleBits, facts.roles.length, permissions.length),
     conditionalBits: joinRows(conditionalRows, permissionWords),
     conditionalRoles: conditionalRows.length,
     permissionWords,
@@ -98,6 +100,23 @@ function flatPermissions(role: RoleFact, permissionIndex: ReadonlyMap<string, nu
 
 function setBit(bits: Uint32Array, index: number): void {
   bits[index >>> 5] = (bits[index >>> 5] ?? 0) | (1 << (index & 31))
+}
+
+/** Rows of bits for each role as rows of bits for each permission. */
+function transpose(roleBits: Uint32Array, roles: number, permissions: number): Uint32Array {
+  const permissionWords = Math.ceil(permissions / 32)
+  const roleWords = Math.ceil(roles / 32)
+  const givingRoles = new Uint32Array(permissions * roleWords)
+  for (let role = 0; role < roles; role++) {
+    for (let word = 0; word < permissionWords; word++) {
+      let rest = roleBits[role * permissionWords + word] ?? 0
+      for (; rest !== 0; rest &= rest - 1) {
+        const permission = word * 32 + 31 - Math.clz32(rest & -rest)
+        setBit(givingRoles, permission * roleWords * 32 + role)
+      }
+    }
+  }
+  return givingRoles
 }
 
 function joinRows(rows: readonly Uint32Array[], width: number): Uint32Array {

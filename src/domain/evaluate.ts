@@ -12,7 +12,8 @@ import {
   WILDCARD_TEXT,
 } from './matrix-layout.ts'
 import { ANY_DIVISION } from './matrix.ts'
-import { hashPacked, packed, packUuid } from './subject-id.ts'
+import { findPackedRecord, findRecord } from './find-records.ts'
+import { hashPacked, packUuid } from './subject-id.ts'
 import type { Matrix } from './matrix.ts'
 
 /** Every answer to a check; the position in this list is its number, smaller numbers win. */
@@ -80,19 +81,16 @@ export function evaluate(
   if (!packUuid(subjectId)) {
     const permission = matrix.findPermission(permissionCode)
     const division = matrix.findDivision(divisionId)
-    return decide(matrix, matrix.findSubject(subjectId), permission, division, scopes, recorder)
+    const record = findRecord(matrix, subjectId)
+    return decideRecord(matrix, record, permission, division, scopes, recorder)
   }
   const bucket = hashPacked() >>> matrix.bucketShift
-  const a = packed[0] as number
-  const b = packed[1] as number
-  const c = packed[2] as number
-  const d = packed[3] as number
   // Asks for the subject's memory now, which in a big matrix takes as long as finding the rest.
-  touched ^= matrix.subjects[(matrix.buckets[bucket] as number) * SUBJECT.words] ?? 0
+  touched ^= matrix.subjects[matrix.buckets[bucket] as number] ?? 0
   const permission = matrix.findPermission(permissionCode)
   const division = divisionId === undefined ? ANY_DIVISION : matrix.findDivision(divisionId)
-  const subject = matrix.findPacked(bucket, a, b, c, d)
-  return decide(matrix, subject, permission, division, scopes, recorder)
+  const record = findPackedRecord(matrix, bucket)
+  return decideRecord(matrix, record, permission, division, scopes, recorder)
 }
 
 /** Keeps the load that fills it from being optimised away; its value means nothing. */
@@ -107,31 +105,43 @@ export function decide(
   scopes?: AttributeScopes,
   recorder?: Recorder,
 ): Outcome {
+  const record = subject < 0 ? -1 : (matrix.subjectStarts[subject] ?? -1)
+  return decideRecord(matrix, record, permission, division, scopes, recorder)
+}
+
+/** {@link decide} for a subject by where its record begins, as `findRecord` tells. */
+export function decideRecord(
+  matrix: Matrix,
+  record: number,
+  permission: number,
+  division: number,
+  scopes?: AttributeScopes,
+  recorder?: Recorder,
+): Outcome {
   if (permission < 0) return UNKNOWN_PERMISSION
-  if (subject < 0) return UNKNOWN_USER
-  const { subjects, assignments, groups } = matrix
-  const at = subject * SUBJECT.words
-  const info = subjects[at + SUBJECT.info] as number
+  if (record < 0) return UNKNOWN_USER
+  const { subjects, groupGrants, groups } = matrix
+  const info = subjects[record + SUBJECT.info] as number
   if ((info & INFO.stateMask) !== 0) return INACTIVE_USER
   const asked = matrix.divisionAware[permission] === 1 ? division : ANY_DIVISION
-  const start = subjects[at + SUBJECT.start] as number
+  const start = record + SUBJECT.assignments
   const end = start + (info & INFO.countMask)
   let best = NOT_GRANTED
   for (let i = start; i < end; i++) {
-    const assignment = assignments[i] as number
-    if (assignment < GROUP_BIT) {
+    const assignment = subjects[i] as number
+    if (assignment >= 0) {
       best = Math.min(
         best,
         grantOutcome(matrix, assignment, -1, permission, asked, scopes, recorder),
       )
     } else {
-      const group = assignment - GROUP_BIT
-      const record = group * GROUP.words
-      if (groups[record + GROUP.enabled] !== 1) continue
-      const first = groups[record + GROUP.start] as number
-      const last = first + (groups[record + GROUP.count] as number)
+      const group = assignment & ~GROUP_BIT
+      const at = group * GROUP.words
+      if (groups[at + GROUP.enabled] !== 1) continue
+      const first = groups[at + GROUP.start] as number
+      const last = first + (groups[at + GROUP.count] as number)
       for (let j = first; j < last; j++) {
-        const grant = assignments[j] as number
+        const grant = groupGrants[j] as number
         best = Math.min(
           best,
           grantOutcome(matrix, grant, group, permission, asked, scopes, recorder),
@@ -154,8 +164,8 @@ function grantOutcome(
   recorder: Recorder | undefined,
 ): Outcome {
   const role = grant >>> matrix.divisionBits
-  const word = matrix.roleBits[role * matrix.permissionWords + (permission >>> 5)] as number
-  const given = (word & (1 << (permission & 31))) !== 0
+  const word = matrix.givingRoles[permission * matrix.roleWords + (role >>> 5)] as number
+  const given = (word & (1 << (role & 31))) !== 0
   if (!given && matrix.conditionalRows[role] === 0) return NOT_GRANTED
   return speakingOutcome(matrix, grant, group, permission, asked, given, scopes, recorder)
 }

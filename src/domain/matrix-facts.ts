@@ -52,7 +52,7 @@ function readGroups(matrix: Matrix, readGrant: (word: number) => Grant): GroupFa
   return indices(matrix.groupCount, (index) => {
     const start = matrix.groups[index * GROUP.words + GROUP.start] ?? 0
     const count = matrix.groups[index * GROUP.words + GROUP.count] ?? 0
-    const held = matrix.assignments.subarray(start, start + count)
+    const held = matrix.groupGrants.subarray(start, start + count)
     return { ...matrix.group(index), grants: Array.from(held, readGrant) }
   })
 }
@@ -63,24 +63,24 @@ function readSubject(
   readGrant: (word: number) => Grant,
   groups: readonly GroupFact[],
 ): SubjectFact {
-  const at = index * SUBJECT.words
-  const start = matrix.subjects[at + SUBJECT.start] ?? 0
-  const count = (matrix.subjects[at + SUBJECT.info] ?? 0) & INFO.countMask
-  const assignments = matrix.assignments.subarray(start, start + count)
+  const record = matrix.subjectStarts[index] ?? 0
+  const count = (matrix.subjects[record + SUBJECT.info] ?? 0) & INFO.countMask
+  const start = record + SUBJECT.assignments
+  const assignments = matrix.subjects.subarray(start, start + count)
   const memberships = assignments
-    .filter((assignment) => assignment >= GROUP_BIT)
-    .map((assignment) => assignment - GROUP_BIT)
+    .filter((assignment) => assignment < 0)
+    .map((assignment) => assignment & ~GROUP_BIT)
   return {
     ...matrix.subject(index),
     groupIds: pick(groups, memberships).map((group) => group.id),
     grants: Array.from(
-      assignments.filter((assignment) => assignment < GROUP_BIT),
+      assignments.filter((assignment) => assignment >= 0),
       readGrant,
     ),
   }
 }
 
-function pick<Item>(items: readonly Item[], positions: Uint32Array): Item[] {
+function pick<Item>(items: readonly Item[], positions: Int32Array): Item[] {
   const picked: Item[] = []
   for (const position of positions) {
     const item = items[position]

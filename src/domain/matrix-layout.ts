@@ -5,7 +5,7 @@
  */
 
 /** Rises with every change of the layout: a snapshot of another version is not read. */
-export const LAYOUT_VERSION = 3
+export const LAYOUT_VERSION = 4
 
 /** "GPCM": first word of every matrix. Reads differently on a machine of other byte order. */
 export const MAGIC = 0x4750434d
@@ -39,21 +39,26 @@ export const HEADER_FLOATS = { revision: 8, takenAt: 9 } as const
 export const SECTION_TABLE = 32
 
 /**
- * - `buckets` hash table over the subjects: where the bucket of a hash begins; one more ends the last
- * - `subjects` {@link SUBJECT} words each, in order of bucket: a bucket is a run of neighbours, so
- *   that a look-up touches one or two cache lines of what may be a hundred megabytes
- * - `assignments` of each subject, then of each group: a grant (role and division in one word, see
- *   `grantWord`), or a group index | GROUP_BIT
+ * - `buckets` hash table over the subjects: where the bucket of a hash begins in `subjects`; one more
+ *   ends the last
+ * - `subjects` {@link SUBJECT} records in order of bucket, each with its assignments: a grant (role
+ *   and division in one word, see `grantBits`), or a group index | GROUP_BIT. Id and assignments are
+ *   neighbours, so that a check touches one or two cache lines of what may be a hundred megabytes
+ * - `subjectStarts` where the record of subject i begins in `subjects`
+ * - `groupGrants` of each group, as grants of subjects are
  * - `groups`, `roles`, `divisions`, `permissions`, `policies` fixed-size records
  * - `actions` text indices of the policies' actions; `flat` permission indices of roles
  * - `roleBits` a row of permission bits for each role: what it gives without condition
+ * - `givingRoles` the same the other way round, a row of role bits for each permission: a check asks
+ *   several roles about one permission, and finds them in one or two cache lines
  * - `conditionalBits` a row for each role that has conditional policies: what those speak of
  * - `textStarts` where text i begins in `text` (i+1: where it ends); `text` UTF-8
  */
 export const SECTIONS = [
   'buckets',
   'subjects',
-  'assignments',
+  'subjectStarts',
+  'groupGrants',
   'groups',
   'roles',
   'divisions',
@@ -62,14 +67,15 @@ export const SECTIONS = [
   'actions',
   'flat',
   'roleBits',
+  'givingRoles',
   'conditionalBits',
   'textStarts',
   'text',
 ] as const
 export type Section = (typeof SECTIONS)[number]
 
-/** A subject's record: 16 bytes of packed id, where its assignments start, {@link INFO}. */
-export const SUBJECT = { words: 6, id: 0, start: 4, info: 5 } as const
+/** A subject's record: 16 bytes of packed id, {@link INFO}, then as many assignments as that says. */
+export const SUBJECT = { id: 0, info: 4, assignments: 5 } as const
 
 /** Bits of a subject's info word; the low 24 count its assignments. */
 export const INFO = {
@@ -80,7 +86,7 @@ export const INFO = {
   textId: 0x0800_0000,
 } as const
 
-/** Set in an assignment that names a group instead of a pair. */
+/** Set in an assignment that names a group instead of a grant: such a word is negative when signed. */
 export const GROUP_BIT = 0x8000_0000
 
 /** How a grant is laid out in an assignment: the division's bits below the role's. */

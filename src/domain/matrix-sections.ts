@@ -1,5 +1,5 @@
 import { Failure } from './failure.ts'
-import { HEADER, HEADER_BYTES, SECTIONS, SECTION_TABLE } from './matrix-layout.ts'
+import { HEADER, HEADER_BYTES, INFO, SECTIONS, SECTION_TABLE, SUBJECT } from './matrix-layout.ts'
 import type { Section } from './matrix-layout.ts'
 
 /** Where a section begins and how long it is, in bytes. Throws `invalid` when it cannot be so. */
@@ -17,12 +17,32 @@ export function sectionExtent(
   return [start, bytes]
 }
 
-/** A look-up trusts the table of buckets with how far it reads: throws `invalid` when it must not. */
-export function checkBuckets(buckets: Uint32Array, shift: number, subjects: number): void {
-  let sound = buckets.length === 2 ** (32 - shift) + 1
-  sound &&= buckets[0] === 0 && buckets[buckets.length - 1] === subjects
-  for (let i = 1; sound && i < buckets.length; i++) {
-    sound = (buckets[i] as number) >= (buckets[i - 1] as number)
+/** Where subjects stand: `starts` of each, and of the buckets that a look-up goes by. */
+type SubjectTables = {
+  readonly subjects: Int32Array
+  readonly subjectStarts: Uint32Array
+  readonly buckets: Uint32Array
+  readonly bucketShift: number
+}
+
+/**
+ * A look-up trusts these with where records begin and how far it reads: throws `invalid` unless one
+ * record follows the other to the last word and every bucket begins where a record does.
+ */
+export function checkSubjects(tables: SubjectTables, count: number): void {
+  const { subjects, subjectStarts, buckets, bucketShift } = tables
+  let sound = subjectStarts.length === count && buckets.length === 2 ** (32 - bucketShift) + 1
+  let bucket = 0
+  let start = 0
+  for (let index = 0; sound && index < count; index++) {
+    while (buckets[bucket] === start) bucket += 1
+    sound = subjectStarts[index] === start
+    const info = subjects[start + SUBJECT.info] ?? 0
+    start += SUBJECT.assignments + (info & INFO.countMask)
   }
-  if (!sound) throw new Failure('invalid', 'a matrix with damaged buckets')
+  sound &&= start === subjects.length
+  while (buckets[bucket] === start) bucket += 1
+  if (!sound || bucket !== buckets.length) {
+    throw new Failure('invalid', 'a matrix with damaged subjects')
+  }
 }

@@ -19,8 +19,9 @@ import {
   SUBJECT,
 } from './matrix-layout.ts'
 import type { Section } from './matrix-layout.ts'
-import { hashPacked, hashText, packed, packUuid, unpackUuid } from './subject-id.ts'
-import { checkBuckets, sectionExtent } from './matrix-sections.ts'
+import { findRecord } from './find-records.ts'
+import { unpackUuid } from './subject-id.ts'
+import { checkSubjects, sectionExtent } from './matrix-sections.ts'
 import { TextIndex } from './text-index.ts'
 import { readText } from './text-table.ts'
 
@@ -57,8 +58,10 @@ export type Named = { readonly id: string; readonly name: string }
 export class Matrix {
   readonly buffer: SharedArrayBuffer
   readonly buckets: Uint32Array
-  readonly subjects: Uint32Array
-  readonly assignments: Uint32Array
+  /** Signed, as packed ids are. */
+  readonly subjects: Int32Array
+  readonly subjectStarts: Uint32Array
+  readonly groupGrants: Uint32Array
   readonly groups: Uint32Array
   readonly roles: Uint32Array
   readonly divisions: Uint32Array
@@ -67,8 +70,11 @@ export class Matrix {
   readonly actions: Uint32Array
   readonly flat: Uint32Array
   readonly roleBits: Uint32Array
+  readonly givingRoles: Uint32Array
   readonly conditionalBits: Uint32Array
+  /** Words of a row of permission bits, and of a row of role bits. */
   readonly permissionWords: number
+  readonly roleWords: number
   readonly bucketShift: number
   /** How grants are laid out in `assignments`; see `grantBits`. */
   readonly divisionBits: number
@@ -100,8 +106,10 @@ export class Matrix {
       throw new Failure('invalid', 'not a matrix of this version')
     }
     this.buckets = this.#section('buckets')
-    this.subjects = this.#section('subjects')
-    this.assignments = this.#section('assignments')
+    const [firstSubject, subjectBytes] = sectionExtent(this.#header, 'subjects')
+    this.subjects = new Int32Array(buffer, firstSubject, subjectBytes / 4)
+    this.subjectStarts = this.#section('subjectStarts')
+    this.groupGrants = this.#section('groupGrants')
     this.groups = this.#section('groups')
     this.roles = this.#section('roles')
     this.divisions = this.#section('divisions')
@@ -110,11 +118,13 @@ export class Matrix {
     this.actions = this.#section('actions')
     this.flat = this.#section('flat')
     this.roleBits = this.#section('roleBits')
+    this.givingRoles = this.#section('givingRoles')
     this.conditionalBits = this.#section('conditionalBits')
     this.#textStarts = this.#section('textStarts')
     const [textStart, textBytes] = sectionExtent(this.#header, 'text')
     this.#text = new Uint8Array(buffer, textStart, textBytes)
     this.permissionWords = this.#header[HEADER.permissionWords] ?? 0
+    this.roleWords = Math.ceil(this.roleCount / 32)
     this.bucketShift = this.#header[HEADER.bucketShift] ?? 0
     const { divisionBits, divisionMask } = grantBits(this.divisionCount)
     this.divisionBits = divisionBits
@@ -123,7 +133,7 @@ export class Matrix {
       { length: this.roleCount },
       (_, role) => this.roles[role * ROLE.words + ROLE.conditional] ?? 0,
     )
-    checkBuckets(this.buckets, this.bucketShift, this.subjects.length / SUBJECT.words)
+    checkSubjects(this, this.subjectCount)
     this.divisionAware = new Uint8Array(this.permissions.length / PERMISSION.words)
     for (let index = 0; index < this.permissionCount; index++) {
       const flags = this.permissions[index * PERMISSION.words + PERMISSION.flags] ?? 0
@@ -220,57 +230,32 @@ export class Matrix {
 
   /** The subject's index, or -1. Ids compare byte for byte: an upper-case UUID is another id. */
   findSubject(id: string): number {
-    if (!packUuid(id)) return this.#findTextSubject(id)
-    return this.findPacked(
-      hashPacked() >>> this.bucketShift,
-      packed[0] as number,
-      packed[1] as number,
-      packed[2] as number,
-      packed[3] as number,
-    )
+    const record = findRecord(this, id)
+    return record < 0 ? -1 : this.#indexOfRecord(record)
   }
 
-  /** {@link findSubject} for a packed UUID whose bucket is known. */
-  findPacked(bucket: number, a: number, b: number, c: number, d: number): number {
-    const { subjects, buckets } = this
-    const end = buckets[bucket + 1] as number
-    for (let index = buckets[bucket] as number; index < end; index++) {
-      const at = index * SUBJECT.words
-      if (
-        subjects[at] === a &&
-        subjects[at + 1] === b &&
-        subjects[at + 2] === c &&
-        subjects[at + 3] === d &&
-        ((subjects[at + SUBJECT.info] as number) & INFO.textId) === 0
-      ) {
-        return index
-      }
+  /** Records stand in order of index. */
+  #indexOfRecord(record: number): number {
+    const starts = this.subjectStarts
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((starts[middle] as number) <= record) low = middle
+      else high = middle - 1
     }
-    return -1
-  }
-
-  #findTextSubject(id: string): number {
-    const hash = hashText(id)
-    const bucket = hash >>> this.bucketShift
-    const end = this.buckets[bucket + 1] ?? 0
-    for (let index = this.buckets[bucket] ?? 0; index < end; index++) {
-      const at = index * SUBJECT.words
-      const info = this.subjects[at + SUBJECT.info] as number
-      if ((info & INFO.textId) === 0 || this.subjects[at] !== hash) continue
-      if (this.text(this.subjects[at + 1] as number) === id) return index
-    }
-    return -1
+    return low
   }
 
   subjectId(index: number): string {
-    const at = index * SUBJECT.words
-    const info = this.subjects[at + SUBJECT.info] ?? 0
-    if (info & INFO.textId) return this.text(this.subjects[at + 1] ?? 0)
-    return unpackUuid(this.subjects, at)
+    const record = this.subjectStarts[index] ?? 0
+    const info = this.subjects[record + SUBJECT.info] ?? 0
+    if (info & INFO.textId) return this.text(this.subjects[record + 1] ?? 0)
+    return unpackUuid(this.subjects, record)
   }
 
   subject(index: number): SubjectSummary {
-    const info = this.subjects[index * SUBJECT.words + SUBJECT.info] ?? 0
+    const info = this.subjects[(this.subjectStarts[index] ?? 0) + SUBJECT.info] ?? 0
     return {
       id: this.subjectId(index),
       kind: info & INFO.client ? 'client' : 'user',

@@ -11,33 +11,33 @@ type VisitGrant = (grant: number, group: number) => void
 
 /** Every grant of a subject: the direct ones, then those of its groups that carry roles. */
 export function forEachGrant(matrix: Matrix, subject: number, visit: VisitGrant): void {
-  const { subjects, assignments } = matrix
-  const at = subject * SUBJECT.words
-  const start = subjects[at + SUBJECT.start] as number
-  const end = start + ((subjects[at + SUBJECT.info] as number) & INFO.countMask)
+  const start = (matrix.subjectStarts[subject] as number) + SUBJECT.assignments
+  const end = start + (infoOf(matrix, subject) & INFO.countMask)
   for (let i = start; i < end; i++) {
-    const assignment = assignments[i] as number
-    if (assignment < GROUP_BIT) visit(assignment, -1)
-    else forEachGroupGrant(matrix, assignment - GROUP_BIT, visit)
+    const assignment = matrix.subjects[i] as number
+    if (assignment >= 0) visit(assignment, -1)
+    else forEachGroupGrant(matrix, assignment & ~GROUP_BIT, visit)
   }
 }
 
 /** Every grant of a group; none when the group carries no roles. */
 function forEachGroupGrant(matrix: Matrix, group: number, visit: VisitGrant): void {
-  const { groups, assignments } = matrix
+  const { groups, groupGrants } = matrix
   const record = group * GROUP.words
   if (groups[record + GROUP.enabled] !== 1) return
   const first = groups[record + GROUP.start] as number
   const last = first + (groups[record + GROUP.count] as number)
-  for (let i = first; i < last; i++) visit(assignments[i] as number, group)
+  for (let i = first; i < last; i++) visit(groupGrants[i] as number, group)
 }
 
 export function isActive(matrix: Matrix, subject: number): boolean {
-  return (
-    ((matrix.subjects[subject * SUBJECT.words + SUBJECT.info] as number) & INFO.stateMask) === 0
-  )
+  return (infoOf(matrix, subject) & INFO.stateMask) === 0
 }
 
 export function isClient(matrix: Matrix, subject: number): boolean {
-  return ((matrix.subjects[subject * SUBJECT.words + SUBJECT.info] as number) & INFO.client) !== 0
+  return (infoOf(matrix, subject) & INFO.client) !== 0
+}
+
+function infoOf(matrix: Matrix, subject: number): number {
+  return matrix.subjects[(matrix.subjectStarts[subject] as number) + SUBJECT.info] as number
 }

@@ -3,14 +3,21 @@
  * packed; every other id is kept as text and packed to a hash, its text index and its length.
  */
 
-import { scratchBytes, writeScratch } from './ascii-scratch.ts'
+import { scratchBytes, scratchView, writeScratch } from './ascii-scratch.ts'
 
-/** The words of the id that was packed last. One scratch a thread: use before the next call. */
-export const packed = new Uint32Array(4)
+/**
+ * The words of the id that was packed last, signed: V8 boxes a number above 2^31 wherever it leaves
+ * compiled code. One scratch a thread: use before the next call.
+ */
+export const packed = new Int32Array(4)
 
-const NOT_HEX = 255
-const hexValue = new Uint8Array(256).fill(NOT_HEX)
-for (let value = 0; value < 16; value++) hexValue[value.toString(16).charCodeAt(0)] = value
+const NOT_HEX = 0x100
+/** What two hex digits say, by their two characters as a little-endian number; else NOT_HEX. */
+const hexBytes = new Uint16Array(0x10000).fill(NOT_HEX)
+for (let value = 0; value < 256; value++) {
+  const digits = value.toString(16).padStart(2, '0')
+  hexBytes[digits.charCodeAt(0) | (digits.charCodeAt(1) << 8)] = value
+}
 
 const UUID_LENGTH = 36
 const HYPHEN = 45
@@ -45,16 +52,16 @@ export function packUuid(id: string): boolean {
 
 /** Four hex digits of the scratch as a number up to 0xffff; above that when one is no hex digit. */
 function hex4(at: number): number {
-  const a = hexValue[scratchBytes[at] as number] as number
-  const b = hexValue[scratchBytes[at + 1] as number] as number
-  const c = hexValue[scratchBytes[at + 2] as number] as number
-  const d = hexValue[scratchBytes[at + 3] as number] as number
-  return (a << 12) | (b << 8) | (c << 4) | d | (((a | b | c | d) & 0xf0) << 12)
+  const high = hexBytes[scratchView.getUint16(at, true)] as number
+  const low = hexBytes[scratchView.getUint16(at + 2, true)] as number
+  return (high << 8) | low | ((low & NOT_HEX) << 8)
 }
 
 /** The UUID that was packed into the four words starting at `at`. */
-export function unpackUuid(words: Uint32Array, at: number): string {
-  const hex = [0, 1, 2, 3].map((i) => (words[at + i] ?? 0).toString(16).padStart(8, '0')).join('')
+export function unpackUuid(words: Int32Array, at: number): string {
+  const hex = [0, 1, 2, 3]
+    .map((i) => ((words[at + i] ?? 0) >>> 0).toString(16).padStart(8, '0'))
+    .join('')
   return [
     hex.slice(0, 8),
     hex.slice(8, 12),

@@ -6,7 +6,7 @@ import {
   MAX_DRIFT_ENTRIES,
 } from '../../src/domain/compare-matrices.ts'
 import type { Facts } from '../../src/domain/facts.ts'
-import { findSubjects } from '../../src/domain/find-subjects.ts'
+import { findRecord, findRecords } from '../../src/domain/find-records.ts'
 import { listHolders, listPermissions } from '../../src/domain/listing.ts'
 import { matrixFacts } from '../../src/domain/matrix-facts.ts'
 import {
@@ -99,13 +99,15 @@ test('refuses a matrix whose sections lie outside it', async (t) => {
   }
 })
 
-test('refuses a table of ids that leads a search astray', async (t) => {
-  const at = SECTION_TABLE + SECTIONS.indexOf('buckets') * 2
-  t.throws(() => new Matrix(tampered({ [at + 1]: 0 })), { code: 'invalid' })
-  const buffer = buildMatrix(WORLD)
-  const [start = 0, bytes = 0] = new Uint32Array(buffer, at * 4, 2)
-  new Uint32Array(buffer, start, bytes / 4).fill(1)
-  t.throws(() => new Matrix(buffer), { code: 'invalid' })
+test('refuses subjects whose tables lead a search astray', async (t) => {
+  for (const section of ['buckets', 'subjects', 'subjectStarts'] as const) {
+    const at = SECTION_TABLE + SECTIONS.indexOf(section) * 2
+    t.throws(() => new Matrix(tampered({ [at + 1]: 0 })), { code: 'invalid' }, `${section} cut off`)
+    const buffer = buildMatrix(WORLD)
+    const [start = 0, bytes = 0] = new Uint32Array(buffer, at * 4, 2)
+    new Uint32Array(buffer, start, bytes / 4).fill(1)
+    t.throws(() => new Matrix(buffer), { code: 'invalid' }, `${section} overwritten`)
+  }
 })
 
 test('a world without anything is a matrix that knows nobody', async (t) => {
@@ -216,8 +218,8 @@ test('20,000 users are all found and none is invented, however many share a buck
   const lost = ids.filter((id) => matrix.subjectId(matrix.findSubject(id)) !== id)
   t.same(lost, [])
   t.same(
-    [...findSubjects(matrix, ids)],
-    ids.map((id) => matrix.findSubject(id)),
+    [...findRecords(matrix, ids)],
+    ids.map((id) => findRecord(matrix, id)),
     'together too',
   )
   const known = new Set(ids)
@@ -230,7 +232,7 @@ test('20,000 users are all found and none is invented, however many share a buck
   ])
   const invented = others.filter((id) => !known.has(id) && matrix.findSubject(id) >= 0)
   t.same(invented, [])
-  const together = findSubjects(matrix, others)
+  const together = findRecords(matrix, others)
   t.same(
     others.filter((id, i) => !known.has(id) && (together[i] ?? 0) >= 0),
     [],

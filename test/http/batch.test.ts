@@ -221,7 +221,10 @@ t.test('refuses bodies that are not JSON objects by their own names', async (t) 
   const { post } = startCheckPlane(t)
   t.equal((await post(URL, '{"checks":')).statusCode, 400)
   t.equal((await post(URL, '')).statusCode, 400)
-  t.equal((await post(URL, '{"checks":[],"__proto__":{"userId":"x"}}')).statusCode, 400)
+  for (const name of ['__proto__', '__pr\\u006fto__', 'constructor', '\\u0063onstructor']) {
+    const body = `{"checks":[],"${name}":{"prototype":{"userId":"x"}}}`
+    t.equal((await post(URL, body)).statusCode, 400, name)
+  }
   const typed = await post(URL, '<checks/>', { 'content-type': 'application/xml' })
   t.equal(typed.statusCode, 415)
   t.match(typed.json(), { status: 415, type: /unsupported-media-type$/ })

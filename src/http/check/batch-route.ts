@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { ALLOWED, decide, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
-import { findSubjects } from '../../domain/find-subjects.ts'
+import { ALLOWED, decide, decideRecord, OUTCOMES, UNKNOWN_USER } from '../../domain/evaluate.ts'
+import { findRecords } from '../../domain/find-records.ts'
 import { ANY_DIVISION } from '../../domain/matrix.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import {
@@ -15,6 +15,7 @@ import {
 import { MAX_BATCH, readBatch } from './batch-request.ts'
 import type { CompactBatch, FullBatch } from './batch-request.ts'
 import type { CheckRouteDeps } from './check-route.ts'
+import { takeJson } from './json-body.ts'
 import { createAnswerWriter, requireRevision } from './matrix-answer.ts'
 
 /** Room for 10,000 questions with divisions and attributes. */
@@ -80,6 +81,7 @@ export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
   const { matrices, metrics } = deps
   const write = createAnswerWriter(matrices)
   return (app, _options, done) => {
+    takeJson(app)
     app.post(
       '/api/v1/check-permissions',
       {
@@ -122,7 +124,7 @@ export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
 }
 
 function answerFull(deps: CheckRouteDeps, matrix: Matrix, { checks }: FullBatch): string {
-  const subjects = findSubjects(
+  const records = findRecords(
     matrix,
     checks.map((check) => check.userId),
   )
@@ -132,7 +134,7 @@ function answerFull(deps: CheckRouteDeps, matrix: Matrix, { checks }: FullBatch)
     const code = matrix.findPermission(permission)
     const division = divisionId === undefined ? ANY_DIVISION : matrix.findDivision(divisionId)
     const scopes = attributes && [attributes]
-    const outcome = decide(matrix, subjects[i] as number, code, division, scopes)
+    const outcome = decideRecord(matrix, records[i] as number, code, division, scopes)
     if (outcome === UNKNOWN_USER) deps.unknownUsers.note(userId)
     deps.metrics.decided(outcome)
     results += RESULTS[outcome] as string
