@@ -356,7 +356,7 @@ test('a world compared with itself, in whatever order, does not differ', async (
   const property = fc.property(arbitraryFacts, fc.nat(), (facts, seed) => {
     const drift = compareMatrices(buildMatrix(facts), buildMatrix(shuffleFacts(facts, seed)))
     assert.ok(isEmptyDrift(drift))
-    assert.deepEqual(drift.entries, [])
+    assert.deepEqual([...drift.entries, ...drift.subjectIds], [])
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 200 }))
 })
@@ -365,9 +365,16 @@ test('two worlds compared differ in exactly what one has and the other has not',
   const seen = new Set<string>()
   const property = fc.property(arbitraryFacts, arbitraryFacts, (before, after) => {
     const drift = compareMatrices(buildMatrix(before), buildMatrix(after))
-    const told = drift.entries.map(({ kind, id, detail = '' }) => [kind, id, detail].join('|'))
-    const expected = naiveDrift(before, after)
-    assert.deepEqual(told.sort(), expected)
+    const told = drift.entries.map(({ kind, id, roleId, divisionId, detail = '' }) => {
+      return [kind, id, roleId === undefined ? detail : `${roleId} in ${divisionId}`].join('|')
+    })
+    const { ofSubjects, ofOthers, subjectIds } = naiveDrift(before, after)
+    const expected = [...ofSubjects, ...ofOthers]
+    assert.deepEqual(told.sort(), ofOthers)
+    assert.equal(drift.entryCount, ofOthers.length)
+    assert.deepEqual(new Set(drift.subjectIds), subjectIds)
+    assert.equal(drift.subjects, subjectIds.size)
+    assert.equal(drift.subjectIds.length, subjectIds.size)
     for (const kind of DRIFT_KINDS) {
       const count = expected.filter((entry) => entry.startsWith(`${kind}|`)).length
       assert.equal(drift.counts[kind], count, kind)

@@ -60,4 +60,6 @@ function causeEverything(metrics: ReturnType<typeof createMetrics>): void {
     for (const outcome of UPSTREAM_OUTCOMES) metrics.upstreamAnswered(client, outcome, 1)
   }
   metrics.upstreamThreadCrashed()
+  metrics.storeUp(true)
+  metrics.auditVerified({ intact: true, verifiedAt: new Date(0).toISOString() })
 }
