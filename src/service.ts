@@ -14,6 +14,7 @@ import type { ChangeOverrides } from './service/change-workers.ts'
 import { openMatrices } from './service/held-matrices.ts'
 import { createWorkers } from './service/workers.ts'
 import { openStore } from './store/store.ts'
+import type { StoreOptions } from './store/store.ts'
 
 /** Between readiness falling and closing: what balancers need to send callers elsewhere. */
 const DRAIN_MS = 1_000
@@ -49,7 +50,7 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   const now = overrides.now ?? Date.now
   const held = await openMatrices(config, logger, now, stack)
   const { metrics, publisher } = held
-  const store = stack.use(openStore(storeOptions(config, logger, now)))
+  const store = stack.use(openStore(storeOptions(config, { logger, now, metrics })))
   const upstream = stack.use(
     openUpstream({ ...upstreamOptions(config, metrics), ...overrides.upstream }),
   )
@@ -92,9 +93,17 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   }
 }
 
-function storeOptions(config: Config, logger: Logger, now: () => number) {
-  const witnessFile = join(config.dataDir, 'audit-head.json')
-  return { database: config.database, witnessFile, logger, now }
+function storeOptions(
+  config: Config,
+  { metrics, ...shared }: Pick<StoreOptions, 'logger' | 'now'> & { readonly metrics: Metrics },
+): StoreOptions {
+  return {
+    ...shared,
+    database: config.database,
+    witnessFile: join(config.dataDir, 'audit-head.json'),
+    onState: (state) => metrics.storeUp(state === 'ready'),
+    onVerified: (verification) => metrics.auditVerified(verification),
+  }
 }
 
 function upstreamOptions(config: Config, metrics: Metrics) {

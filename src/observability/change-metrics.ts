@@ -36,7 +36,7 @@ export function changeMetrics(registry: Registry, prefix: string) {
   for (const time of SUNSET_TIMES) sunsets.set({ time }, 0)
   const appendFailures = new Counter({
     name: `${prefix}audit_append_failures_total`,
-    help: 'Entries of rebuilds and drift that the audit trail did not take',
+    help: 'Entries of rebuilds, drift and broken chains that the audit trail did not take',
     registers,
   })
   return {

@@ -8,6 +8,7 @@ import type { FailureCode } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { changeMetrics } from './change-metrics.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
+import { storeMetrics } from './store-metrics.ts'
 
 /** Interval at which the event loop's lateness is sampled. */
 const DELAY_RESOLUTION_MS = 10
@@ -83,6 +84,7 @@ export function createMetrics(sources: MetricsSources) {
     ...rebuildMetrics(registry),
     ...upstreamMetrics(registry),
     ...changeMetrics(registry, PREFIX),
+    ...storeMetrics(registry, PREFIX),
     [Symbol.dispose](): void {
       delay.disable()
       registry.clear()
