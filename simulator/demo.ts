@@ -72,6 +72,10 @@ function print(
   const { checkUrl, adminUrl } = service
   const query = `userId=${example.userId}&permission=${example.permission}`
   const check = `curl -s -H 'authorization: Bearer ${keys.check}' '${checkUrl}/check-permission`
+  const admin = `curl -s -H 'authorization: Bearer ${keys.admin}'`
+  const json = `-H 'content-type: application/json'`
+  const simulations = `${adminUrl}/admin/v1/role-changes/simulations`
+  const change = JSON.stringify({ updates: [{ userId: example.userId, newRoleIds: [] }] })
   process.stdout.write(
     [
       '',
@@ -88,6 +92,10 @@ function print(
       'Why, or why not?',
       '',
       `  ${check}?${query}&explain=true'`,
+      '',
+      'What would this user lose without direct roles? (It is only simulated.)',
+      '',
+      `  ${admin} ${json} '${simulations}' -d '${change}'`,
       '',
       'Ctrl-C ends it.',
       '',

@@ -10,10 +10,15 @@ import {
 import { SMALL_WORLD } from '../simulator/small-world.ts'
 import { OUTCOMES } from '../src/domain/evaluate.ts'
 import { MAX_PATHS } from '../src/domain/explain.ts'
+import { REPORT_KINDS } from '../src/domain/report.ts'
+import { ON_FAILURE } from '../src/domain/role-change.ts'
+import { DEFAULT_ROLE_RULES } from '../src/domain/role-rules.ts'
 import { SCOPES } from '../src/domain/principal.ts'
 import { MAX_BATCH } from '../src/http/check/batch-request.ts'
 import { Environment } from '../src/environment.ts'
+import { readRoleRules } from '../src/role-rules-file.ts'
 import { startUnderTest } from './end-to-end/support/service-under-test.ts'
+import { until } from './end-to-end/support/until.ts'
 import { NAMES, VARIABLES } from './operations/support/configuration.ts'
 import { readKnownSeries } from './operations/support/known-metrics.ts'
 import { readText, ROOT } from './operations/support/repository.ts'
@@ -187,6 +192,11 @@ test('every file and folder that is named exists', (t) => {
   const inText = [...README.matchAll(/`((?:[\w.-]+\/)+[\w.-]*)`/g)].map(([, path = '']) => path)
   const paths = [...listed, ...inText].filter((path) => path !== '' && !path.startsWith('./'))
   t.ok(listed.length > 10)
+  const rooms = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
+  for (const room of rooms) {
+    const path = `src/${room.name}${room.isDirectory() ? '/' : ''}`
+    t.ok(listed.includes(path), `${path} is in the layout`)
+  }
   // Media types are written the same way.
   for (const path of paths.filter((path) => !path.startsWith('application/'))) {
     t.ok(existsSync(join(ROOT, path)), path)
@@ -238,22 +248,64 @@ function requestOf(command: string, variables: Variables): Request {
   const [, ...args] = words(command, variables)
   const headers = new Headers()
   let url = ''
+  let method: string | undefined
   let body: string | null = null
   for (let word = args.shift(); word !== undefined; word = args.shift()) {
     if (word === '-s') continue
-    if (word === '-H') {
+    if (word === '-X') method = args.shift()
+    else if (word === '-H') {
       const [name = '', value = ''] = (args.shift() ?? '').split(': ')
       headers.set(name, value)
-    } else if (word === '-d') body = args.shift() ?? ''
+    } else if (word === '-d' || word === '--data-binary') body = args.shift() ?? ''
     else url = word
   }
-  return new Request(url, { headers, body, method: body === null ? 'GET' : 'POST' })
+  return new Request(url, { headers, body, method: method ?? (body === null ? 'GET' : 'POST') })
 }
 
-/** Each curl command with the answer that is shown below it. */
-function examples(): { readonly command: string; readonly shown: unknown }[] {
-  const pairs = README.matchAll(/^```sh\n(curl [\s\S]*?)^```\n+```json\n([\s\S]*?)^```$/gm)
-  return [...pairs].map(([, command = '', shown = '']) => ({ command, shown: JSON.parse(shown) }))
+type Example = { readonly command: string; readonly shown: unknown }
+
+/** Each curl command with the answer that is shown below it; `NAME=…` takes that answer's id. */
+function examples(): (Example | { readonly name: string })[] {
+  const pairs = README.matchAll(
+    /^```sh\n(?:(curl [\s\S]*?)^```\n+```json\n([\s\S]*?)|([A-Z]+)=….*\n)```$/gm,
+  )
+  return [...pairs].map(([, command = '', shown = '', name]) => {
+    return name === undefined ? { command, shown: JSON.parse(shown) } : { name }
+  })
+}
+
+/** Beyond a shown value stands for any, as a member for others and at a list's end for more. */
+const ANYTHING = '…'
+
+/** Where an answer is not what is shown, as paths. */
+function deviations(actual: unknown, shown: unknown, path = ''): string[] {
+  if (shown === ANYTHING) return actual === undefined ? [`${path} is missing`] : []
+  if (typeof shown !== 'object' || typeof actual !== 'object' || !shown || !actual) {
+    return actual === shown ? [] : [`${path} is ${JSON.stringify(actual)}`]
+  }
+  if (Array.isArray(shown) !== Array.isArray(actual)) return [`${path} is of another form`]
+  const members = new Map(Object.entries(actual))
+  const listed = new Map(Object.entries(shown))
+  const open = listed.delete(ANYTHING)
+  const unknown = open ? [] : [...members.keys()].filter((name) => !listed.has(name))
+  return [
+    ...unknown.map((name) => `${path}/${name} is not shown`),
+    ...[...listed].flatMap(([name, value]) => {
+      return deviations(members.get(name), value, `${path}/${name}`)
+    }),
+  ]
+}
+
+const MOVING = new Set(['pending', 'applying', 'rolling-back'])
+
+/** A batch that is followed is asked for until it has come to rest. */
+async function answerTo(request: Request): Promise<Response> {
+  if (request.method !== 'GET' || !/role-changes\/[^/]+$/.test(request.url)) return fetch(request)
+  return until('the batch has come to rest', async () => {
+    const response = await fetch(request.clone())
+    const { state } = (await response.clone().json()) as { state: string }
+    return !MOVING.has(state) && response
+  })
 }
 
 test('every example is answered as shown', async (t) => {
@@ -269,15 +321,84 @@ test('every example is answered as shown', async (t) => {
   const { CHECK_API_KEYS = '', ADMIN_API_KEYS = '' } = environment
   await using context = await startUnderTest({ env: { CHECK_API_KEYS, ADMIN_API_KEYS } })
   const { checkUrl, adminUrl } = context.service
-  const here = { ...variables, CHECK: checkUrl, ADMIN: adminUrl }
+  const here: Record<string, string> = { ...variables, CHECK: checkUrl, ADMIN: adminUrl }
   const found = examples()
-  t.equal(found.length, shell.filter((block) => block.startsWith('curl ')).length)
-  t.ok(found.length > 5)
-  for (const { command, shown } of found) {
-    const response = await fetch(requestOf(command, here))
-    t.equal(response.status, 200, command)
-    t.strictSame(await response.json(), shown, command)
+  const curls = shell.filter((block) => block.startsWith('curl '))
+  t.equal(found.filter((example) => 'command' in example).length, curls.length)
+  t.ok(found.length > 15)
+  let last: { readonly id?: string } = {}
+  for (const example of found) {
+    if ('name' in example) {
+      here[example.name] = last.id ?? ''
+      continue
+    }
+    const { command, shown } = example
+    const request = requestOf(command, here)
+    const response = await answerTo(request)
+    t.ok(response.status === 200 || response.status === 202, `${command}: ${response.status}`)
+    last = (await response.json()) as typeof last
+    t.same(deviations(last, shown), [], command)
   }
+})
+
+test('what is shown and is not so is found out', (t) => {
+  const answer = { id: '7', list: [{ a: 1, b: null }], more: true }
+  t.same(deviations(answer, { id: '…', list: [{ a: 1, '…': '…' }], more: true }), [])
+  t.same(deviations(answer, { id: '8', '…': '…' }), ['/id is "7"'])
+  t.same(deviations(answer, { id: '7', list: [{ a: 1 }], more: true }), ['/list/0/b is not shown'])
+  t.same(deviations(answer, { id: '7', list: [], more: true }), ['/list/0 is not shown'])
+  t.same(deviations(answer, { ...answer, other: '…' }), ['/other is missing'])
+  t.end()
+})
+
+test('the rules that are shown are rules', async (t) => {
+  const shown = blocks(README, 'json').filter((block) => /^\{\s*"rules"/.test(block))
+  t.equal(shown.length, 1)
+  const path = join(t.testdir({ 'rules.json': shown[0] ?? '' }), 'rules.json')
+  const { rules, faults } = readRoleRules(path)
+  t.same(faults, [])
+  t.same([...new Set(rules.map(({ kind }) => kind))].toSorted(), [
+    'excludes',
+    'requires',
+    'segregates',
+  ])
+  t.same(
+    DEFAULT_ROLE_RULES.map(({ name }) => name),
+    ['supervisor-excludes-agent', 'admin-excludes-external-user'],
+    'the two that are told of',
+  )
+  await using context = await startUnderTest({ env: { ROLE_RULES_FILE: path } })
+  const updates = [{ userId: SMALL_WORLD.users.bob, newRoleIds: ['Quality Evaluator'] }]
+  const { body } = await context.caller.admin('/admin/v1/role-changes/simulations', {
+    body: { updates },
+  })
+  t.match(body.conflicts, [{ rule: 'evaluators are agents', status: 'new' }])
+})
+
+/** What the README says of role changes, and the line of the code that makes it so. */
+const BOUNDS: readonly (readonly [string, string, string])[] = [
+  ['at most 1,000 users', 'src/domain/role-change.ts', 'MAX_BATCH_USERS = 1_000'],
+  ['20,000 grants', 'src/http/admin/change-schemas.ts', 'MAX_CHANGE_LINES = 20_000'],
+  ['and 5 MiB', 'src/http/admin/change-schemas.ts', 'CHANGE_BODY_BYTES = 5 * 1024 * 1024'],
+  ['four batches at a time', 'src/worker/role-change-runner.ts', 'MAX_IN_HAND = 4'],
+  ['ends after 60 seconds', 'src/worker/role-change-runner.ts', 'boundMs: 60_000'],
+  ['For five minutes what was', 'src/worker/written-grants.ts', 'CATCHING_UP_MS = 5 * 60_000'],
+  ['within five years', 'src/domain/instant.ts', 'MAX_YEARS = 5'],
+  ['within a minute of that time', 'src/worker/sunset-schedule.ts', 'TICK_MS = 20_000'],
+  ['remembered for seven days', 'src/store/retention.ts', 'KEPT_MS = 7 * DAY_MS'],
+  ['at most once an hour', 'src/worker/matrix-archive.ts', 'MIN_INTERVAL_MS = 60 * 60_000'],
+  ['beyond 48 hours', 'src/worker/archive-retention.ts', 'RECENT_MS = 48 * 60 * 60_000'],
+  ['5 GiB in all', 'src/worker/matrix-archive.ts', 'MAX_BYTES = 5 * 1024 * 1024 * 1024'],
+  ['every night', 'src/worker/audit-retention.ts', "CRON = '23 3 * * *'"],
+]
+
+test('bounds of role changes are those of the code', (t) => {
+  for (const [told, file, line] of BOUNDS) {
+    t.ok(README.includes(told), told)
+    t.ok(readText(file).includes(line), `${file}: ${line}`)
+  }
+  for (const word of [...ON_FAILURE, ...REPORT_KINDS]) t.match(README, `\`${word}\``)
+  t.end()
 })
 
 test('the addresses of the examples are the defaults, their ids the small world', (t) => {
@@ -289,6 +410,7 @@ test('the addresses of the examples are the defaults, their ids the small world'
     ALICE: users.alice,
     CAROL: users.carol,
     ERIN: users.erin,
+    OLIVIA: users.olivia,
     SUPPORT: divisions.support,
     SUPPORT_QUEUE: queues.support,
   })

@@ -116,7 +116,10 @@ export interface AuditTrail {
   ): Promise<AuditPage>
   /** All matching entries up to the head at the time of the call, oldest first. */
   stream(filter: AuditFilter): AsyncIterable<AuditEntry>
-  /** Recomputes the whole chain. One at a time; a second caller gets the same verification. */
+  /**
+   * Recomputes the whole chain. One at a time; a second caller gets the same verification. Throws
+   * `overloaded` when retention keeps moving the chain's beginning.
+   */
   verify(signal: AbortSignal): Promise<Verification>
   head(): Promise<ChainHead>
 }

@@ -1,4 +1,5 @@
 import type { Facts, Grant, SubjectFact } from './facts.ts'
+import { grantsWithout } from './grant-sets.ts'
 import { matrixFacts } from './matrix-facts.ts'
 import { Matrix } from './matrix.ts'
 import { permissionName } from './permission.ts'
@@ -25,21 +26,36 @@ export const DRIFT_KINDS = [
 ] as const
 export type DriftKind = (typeof DRIFT_KINDS)[number]
 
+/** A difference in what is no subject. */
 type DriftEntry = {
   readonly kind: DriftKind
-  /** The subject, group, role, division or permission that differs. */
+  readonly what: 'group' | 'role' | 'division' | 'permission'
   readonly id: string
-  /** The grant, group or state in question. */
+  /** As it is called now, else as it was. */
+  readonly name: string
+  /** The grant that a group has or had. */
+  readonly roleId?: string
+  readonly divisionId?: string
   readonly detail?: string
 }
 
 export type Drift = {
   readonly counts: Readonly<Record<DriftKind, number>>
-  /** The first differences found, at most {@link MAX_DRIFT_ENTRIES}. */
+  /** The first differences of what is no subject, at most {@link MAX_DRIFT_ENTRIES}. */
   readonly entries: readonly DriftEntry[]
+  /** How many of these differences there are. */
+  readonly entryCount: number
+  /**
+   * Ids of subjects that differ, in order, at most {@link MAX_DRIFTED_SUBJECTS}: how, the two matrices
+   * say.
+   */
+  readonly subjectIds: readonly string[]
+  /** How many subjects differ. */
+  readonly subjects: number
 }
 
 export const MAX_DRIFT_ENTRIES = 1_000
+export const MAX_DRIFTED_SUBJECTS = 10_000
 
 /** What changed from one matrix to another of the same organisation. Names are not compared. */
 export function compareMatrices(before: SharedArrayBuffer, after: SharedArrayBuffer): Drift {
@@ -47,47 +63,83 @@ export function compareMatrices(before: SharedArrayBuffer, after: SharedArrayBuf
   const now = matrixFacts(new Matrix(after))
   const collector = new DriftCollector()
   mergeById(byId(old.subjects), byId(now.subjects), {
-    added: ({ id }) => collector.add('subject_added', id),
-    removed: ({ id }) => collector.add('subject_removed', id),
-    both: (was, is) => {
-      if (was.state !== is.state) {
-        collector.add('subject_state_changed', is.id, `${was.state} → ${is.state}`)
-      }
-      collector.difference('membership', is.id, was.groupIds, is.groupIds)
-      collector.difference('grant', is.id, was.grants.map(grantKey), is.grants.map(grantKey))
-    },
+    added: ({ id }) => collector.subject(id, { subject_added: 1 }),
+    removed: ({ id }) => collector.subject(id, { subject_removed: 1 }),
+    both: (was, is) => collector.subject(is.id, subjectDrift(was, is)),
   })
+  const what = 'group'
   mergeById(old.groups, now.groups, {
-    added: ({ id }) => collector.add('group_changed', id, 'added'),
-    removed: ({ id }) => collector.add('group_changed', id, 'removed'),
+    added: ({ id, name }) => collector.add('group_changed', { what, id, name, detail: 'added' }),
+    removed: ({ id, name }) => {
+      collector.add('group_changed', { what, id, name, detail: 'removed' })
+    },
     both: (was, is) => {
-      if (was.rolesEnabled !== is.rolesEnabled)
-        collector.add('group_changed', is.id, 'rolesEnabled')
-      collector.difference('grant', is.id, was.grants.map(grantKey), is.grants.map(grantKey))
+      const { id, name } = is
+      if (was.rolesEnabled !== is.rolesEnabled) {
+        const detail = `rolesEnabled: ${is.rolesEnabled}`
+        collector.add('group_changed', { what, id, name, detail })
+      }
+      for (const grant of newIn(was.grants, is.grants)) {
+        collector.add('grant_added', { what, id, name, ...grant })
+      }
+      for (const grant of newIn(is.grants, was.grants)) {
+        collector.add('grant_removed', { what, id, name, ...grant })
+      }
     },
   })
   mergeById(old.roles, now.roles, {
-    added: ({ id }) => collector.add('role_added', id),
-    removed: ({ id }) => collector.add('role_removed', id),
-    both: (was, is) => {
-      const gives = (role: typeof was): string => JSON.stringify([role.permissions, role.policies])
-      if (gives(was) !== gives(is)) collector.add('role_changed', is.id)
+    added: ({ id, name }) => collector.add('role_added', { what: 'role', id, name }),
+    removed: ({ id, name }) => collector.add('role_removed', { what: 'role', id, name }),
+    both: (was, { id, name, ...is }) => {
+      const gives = (role: Pick<typeof was, 'permissions' | 'policies'>): string => {
+        return JSON.stringify([role.permissions, role.policies])
+      }
+      if (gives(was) !== gives(is)) collector.add('role_changed', { what: 'role', id, name })
     },
   })
   mergeById(old.divisions, now.divisions, {
-    added: ({ id }) => collector.add('division_added', id),
-    removed: ({ id }) => collector.add('division_removed', id),
+    added: ({ id, name }) => collector.add('division_added', { what: 'division', id, name }),
+    removed: ({ id, name }) => collector.add('division_removed', { what: 'division', id, name }),
     both: () => undefined,
   })
   mergeById(catalogue(old), catalogue(now), {
-    added: ({ id }) => collector.add('permission_added', id),
-    removed: ({ id }) => collector.add('permission_removed', id),
-    both: (was, is) => {
-      if (was.divisionAware === is.divisionAware) return
-      collector.add('permission_changed', is.id, `divisionAware: ${is.divisionAware}`)
+    added: ({ id }) => collector.add('permission_added', permissionOf(id)),
+    removed: ({ id }) => collector.add('permission_removed', permissionOf(id)),
+    both: (was, { id, divisionAware }) => {
+      if (was.divisionAware === divisionAware) return
+      const detail = `divisionAware: ${divisionAware}`
+      collector.add('permission_changed', { ...permissionOf(id), detail })
     },
   })
   return collector.drift
+}
+
+type SubjectDrift = Partial<Record<DriftKind, number>>
+
+/** What differs in one subject, by kind; kinds of which there is none are 0 or missing. */
+export function subjectDrift(was: SubjectFact, is: SubjectFact): SubjectDrift {
+  return {
+    subject_state_changed: was.state === is.state ? 0 : 1,
+    membership_added: is.groupIds.filter((id) => !was.groupIds.includes(id)).length,
+    membership_removed: was.groupIds.filter((id) => !is.groupIds.includes(id)).length,
+    grant_added: newIn(was.grants, is.grants).length,
+    grant_removed: newIn(is.grants, was.grants).length,
+  }
+}
+
+/** Grants of the second list that the first lacks. */
+function newIn(before: readonly Grant[], after: readonly Grant[]): readonly Grant[] {
+  // Both lists come in the matrix's order: most subjects differ in nothing and end here.
+  const same =
+    before.length === after.length &&
+    before.every((grant, i) => {
+      return grant.roleId === after[i]?.roleId && grant.divisionId === after[i]?.divisionId
+    })
+  return same ? [] : grantsWithout(after, before)
+}
+
+function permissionOf(id: string) {
+  return { what: 'permission', id, name: id } as const
 }
 
 /** The catalogue in order of code, which is how a matrix keeps it. */
@@ -108,32 +160,36 @@ class DriftCollector {
     number
   >
   readonly #entries: DriftEntry[] = []
+  readonly #subjectIds: string[] = []
+  #entryCount = 0
+  #subjects = 0
 
-  add(kind: DriftKind, id: string, detail?: string): void {
+  add(kind: DriftKind, entry: Omit<DriftEntry, 'kind'>): void {
     this.#counts[kind] += 1
-    if (this.#entries.length >= MAX_DRIFT_ENTRIES) return
-    this.#entries.push(detail === undefined ? { kind, id } : { kind, id, detail })
+    this.#entryCount += 1
+    if (this.#entries.length < MAX_DRIFT_ENTRIES) this.#entries.push({ kind, ...entry })
   }
 
-  difference(
-    what: 'grant' | 'membership',
-    id: string,
-    before: readonly string[],
-    after: readonly string[],
-  ): void {
-    // Both lists come in the matrix's order: most subjects differ in nothing and end here.
-    if (before.length === after.length && before.every((key, i) => key === after[i])) return
-    for (const key of after) if (!before.includes(key)) this.add(`${what}_added`, id, key)
-    for (const key of before) if (!after.includes(key)) this.add(`${what}_removed`, id, key)
+  subject(id: string, drift: SubjectDrift): void {
+    let total = 0
+    for (const [kind, count] of Object.entries(drift)) {
+      this.#counts[kind as DriftKind] += count
+      total += count
+    }
+    if (total === 0) return
+    this.#subjects += 1
+    if (this.#subjectIds.length < MAX_DRIFTED_SUBJECTS) this.#subjectIds.push(id)
   }
 
   get drift(): Drift {
-    return { counts: this.#counts, entries: this.#entries }
+    return {
+      counts: this.#counts,
+      entries: this.#entries,
+      entryCount: this.#entryCount,
+      subjectIds: this.#subjectIds,
+      subjects: this.#subjects,
+    }
   }
-}
-
-function grantKey(grant: Grant): string {
-  return `${grant.roleId} in ${grant.divisionId}`
 }
 
 type Differences<Item> = {

@@ -10,6 +10,10 @@ export type Operand = {
   readonly value: string | null
 }
 
+export const CONDITION_OPERATORS = ['EQ', 'IN', 'GE', 'GT', 'LE', 'LT'] as const
+export const CONJUNCTIONS = ['AND', 'OR'] as const
+export const OPERAND_TYPES = ['SCALAR', 'VARIABLE', 'USER', 'TEAM', 'QUEUE'] as const
+
 /** A comparison (`variableName`, `operator`, `operands`) or a conjunction (`conjunction`, `terms`). */
 export type Condition = {
   readonly variableName?: string

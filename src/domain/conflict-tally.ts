@@ -15,7 +15,8 @@ export class ConflictTally {
     this.#rules = rules
   }
 
-  add(subject: number, before: HeldGrants, after: HeldGrants): void {
+  /** Answers whether there is one that blocks the change. */
+  add(subject: number, before: HeldGrants, after: HeldGrants): boolean {
     const conflicts = compareBreaches(
       { prepared: this.#rules.before, held: before },
       { prepared: this.#rules.after, held: after },
@@ -27,6 +28,7 @@ export class ConflictTally {
         return describeConflict(rules, conflict, rules.matrix.subjectId(subject))
       })
     }
+    return conflicts.some(({ status }) => status !== 'existing')
   }
 
   get items(): readonly RuleConflict[] {

@@ -1,8 +1,8 @@
 import type { Drift } from './compare-matrices.ts'
 import type { SubjectFact } from './facts.ts'
-import type { ConflictList } from './list-conflicts.ts'
+import type { ConflictList, ConflictPage } from './list-conflicts.ts'
 import type { RoleRule } from './role-rules.ts'
-import type { Simulation, SimulationRequest } from './simulation.ts'
+import type { SimulationQuestion, SimulationText } from './simulation-text.ts'
 
 /** What a client-credentials client may read, and what will not work because it may not. */
 export type Preflight = {
@@ -53,12 +53,15 @@ export interface MatrixWorkshop {
   merge(base: SharedArrayBuffer, subjects: readonly SubjectFact[]): Promise<SharedArrayBuffer>
   /** See `compareMatrices`. */
   compare(before: SharedArrayBuffer, after: SharedArrayBuffer): Promise<Drift>
-  /** See `simulate`. Throws `invalid` when the request names what the matrix does not have. */
-  simulate(base: SharedArrayBuffer, request: SimulationRequest): Promise<Simulation>
-  /** See `currentConflicts`. */
+  /**
+   * See `writeSimulation`. Throws `invalid` when the question names what the matrix does not have,
+   * `overloaded` when other work leaves no time for it.
+   */
+  simulate(base: SharedArrayBuffer, question: SimulationQuestion): Promise<SimulationText>
+  /** See `currentConflicts`. Throws `overloaded` when other work leaves no time for it. */
   conflicts(
     matrix: SharedArrayBuffer,
     rules: readonly RoleRule[],
-    limit: number,
+    page: ConflictPage,
   ): Promise<ConflictList>
 }

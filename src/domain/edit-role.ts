@@ -4,13 +4,9 @@ import type { RoleEdit } from './simulation.ts'
 
 /** The same domain, entity and actions in whatever order; conditions aside. */
 export function samePolicyParts(a: PolicyParts, b: PolicyParts): boolean {
+  if (a.domain !== b.domain || a.entity !== b.entity) return false
   const [left, right] = [new Set(a.actions), new Set(b.actions)]
-  return (
-    a.domain === b.domain &&
-    a.entity === b.entity &&
-    left.size === right.size &&
-    [...left].every((action) => right.has(action))
-  )
+  return left.size === right.size && [...left].every((action) => right.has(action))
 }
 
 /** The role once edited: what is removed goes first, whatever its condition; then the new comes. */

@@ -10,6 +10,11 @@ export type OrderedFacts = Facts & {
   readonly groupIndex: ReadonlyMap<string, number>
 }
 
+/** Where the roles and divisions of a matrix stand in it. */
+export type GrantPositions = Pick<OrderedFacts, 'roleIndex' | 'divisionIndex'> & {
+  readonly divisionCount: number
+}
+
 /** Lists laid end to end: list i begins at `starts[i]` and ends where the next one begins. */
 export type WordLists = { readonly words: readonly number[]; readonly starts: readonly number[] }
 
@@ -33,12 +38,13 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
     const counts = `${facts.roles.length} roles and ${facts.divisions.length} divisions`
     throw new Failure('upstream-broken', `${counts} are more than a matrix can hold`)
   }
+  const positions = { ...facts, divisionCount: facts.divisions.length }
   const subjects = { words: [] as number[], starts: [0] }
   const groups = { words: [] as number[], starts: [0] }
   let memberships = 0
   let skipped = 0
   const addGrants = (words: number[], grants: readonly Grant[]): void => {
-    const known = grantWords(facts, grants)
+    const known = grantWords(positions, grants)
     skipped += known.skipped
     for (const word of known.words) words.push(word)
   }
@@ -59,17 +65,17 @@ export function encodeAssignments(facts: OrderedFacts): Assignments {
 }
 
 /** Grants as words, each once and ascending, without those of an unknown role or division. */
-function grantWords(
-  facts: OrderedFacts,
+export function grantWords(
+  positions: GrantPositions,
   grants: readonly Grant[],
 ): { words: number[]; skipped: number } {
-  const { divisionBits, divisionMask } = grantBits(facts.divisions.length)
+  const { divisionBits, divisionMask } = grantBits(positions.divisionCount)
   const words = new Set<number>()
   let skipped = 0
   for (const { roleId, divisionId } of grants) {
-    const role = facts.roleIndex.get(roleId)
+    const role = positions.roleIndex.get(roleId)
     const everywhere = divisionId === ALL_DIVISIONS
-    const division = everywhere ? divisionMask : facts.divisionIndex.get(divisionId)
+    const division = everywhere ? divisionMask : positions.divisionIndex.get(divisionId)
     if (role === undefined || division === undefined) skipped += 1
     else words.add(role * 2 ** divisionBits + division)
   }

@@ -3,17 +3,28 @@ import type { Fault } from './failure.ts'
 
 /** Faults told of in one failure. */
 const MAX_FAULTS = 100
+/** Faults that come with a hint: finding a nearest name is not cheap. */
+const MAX_HINTS = 5
+
+/** What is wrong; `hint` is false once the sender was given enough of them. */
+export type FaultMessage = string | ((hint: boolean) => string)
 
 /** Collects what is wrong with a request, so that its sender can mend it in one go. */
 export class FaultList {
   readonly #faults: Fault[] = []
   #count = 0
+  #hints = 0
 
-  /** The message is made only while there is room: finding a nearest name is not cheap. */
-  add(field: string, message: string | (() => string)): void {
+  /** The message is made only while there is room. */
+  add(field: string, message: FaultMessage): void {
     this.#count += 1
     if (this.#faults.length >= MAX_FAULTS) return
-    this.#faults.push({ field, message: typeof message === 'string' ? message : message() })
+    if (typeof message === 'string') {
+      this.#faults.push({ field, message })
+      return
+    }
+    this.#faults.push({ field, message: message(this.#hints < MAX_HINTS) })
+    this.#hints += 1
   }
 
   /** Throws `invalid` with all that was found; returns when nothing was. */

@@ -7,12 +7,28 @@ export function foldEmail(email: string): string {
   return email.toLowerCase()
 }
 
+/** Subjects from one index to another, which is left out. */
+type Stretch = { readonly from: number; readonly to: number }
+
+/**
+ * Whom an email means of those who have it: an address outlives its deleted user and may be given to
+ * another, so the living come first, and the deleted count only where nobody else has it.
+ */
+export function ownersOf(matrix: Matrix, subjects: readonly number[]): readonly number[] {
+  const living = subjects.filter((index) => matrix.subject(index).state !== 'deleted')
+  return living.length > 0 ? living : subjects
+}
+
 /**
  * Users by email: each of the folded emails that somebody has → the subjects that have it. Looks
  * through all subjects, a hundred thousand of them in some milliseconds: an email is made a string
- * only when its bytes look like one of those wanted.
+ * only when its bytes look like one of those wanted. A stretch of them can be looked through alone.
  */
-export function findEmails(matrix: Matrix, wanted: ReadonlySet<string>): Map<string, number[]> {
+export function findEmails(
+  matrix: Matrix,
+  wanted: ReadonlySet<string>,
+  { from, to }: Stretch = { from: 0, to: matrix.subjectCount },
+): Map<string, number[]> {
   const found = new Map<string, number[]>()
   const encoder = new TextEncoder()
   const hashes = new Set<number>()
@@ -28,7 +44,7 @@ export function findEmails(matrix: Matrix, wanted: ReadonlySet<string>): Map<str
   const starts = new Uint32Array(matrix.buffer, startsAt, startsLength / 4)
   // Name and email of the subjects follow each other in pairs.
   const firstEmail = (header[HEADER.firstSubjectText] as number) + 1
-  for (let index = 0; index < matrix.subjectCount; index++) {
+  for (let index = from; index < Math.min(to, matrix.subjectCount); index++) {
     const at = firstEmail + index * 2
     if (!hashes.has(hashFolded(text, starts[at] as number, starts[at + 1] as number))) continue
     const { email, kind } = matrix.subject(index)

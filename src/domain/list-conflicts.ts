@@ -10,6 +10,17 @@ export type ConflictList = {
   readonly conflicts: readonly RuleConflict[]
   /** There are more than were asked for. */
   readonly truncated: boolean
+  /** Where they go on; absent at the end. */
+  readonly next?: ConflictPlace
+}
+
+/** A user's number in one matrix, and how many of that user's conflicts were told. */
+export type ConflictPlace = { readonly subject: number; readonly told: number }
+
+export type ConflictPage = {
+  readonly limit: number
+  /** A `next` of the same matrix and rules; the beginning without it. */
+  readonly from?: ConflictPlace | undefined
 }
 
 /**
@@ -19,15 +30,18 @@ export type ConflictList = {
 export function currentConflicts(
   matrix: Matrix,
   rules: readonly RoleRule[],
-  { limit }: { readonly limit: number },
+  { limit, from = { subject: 0, told: 0 } }: ConflictPage,
 ): ConflictList {
   const prepared = prepareRules(matrix, rules)
   const conflicts: RuleConflict[] = []
-  for (let subject = 0; subject < matrix.subjectCount; subject++) {
+  for (let { subject } = from; subject < matrix.subjectCount; subject++) {
     if (!isActive(matrix, subject) || isClient(matrix, subject)) continue
     const ruled = { prepared, held: effectiveGrants(matrix, subject) }
-    for (const conflict of compareBreaches(ruled, ruled)) {
-      if (conflicts.length >= limit) return { conflicts, truncated: true }
+    for (const [told, conflict] of [...compareBreaches(ruled, ruled)].entries()) {
+      if (subject === from.subject && told < from.told) continue
+      if (conflicts.length >= limit) {
+        return { conflicts, truncated: true, next: { subject, told } }
+      }
       conflicts.push(describeConflict(prepared, conflict, matrix.subjectId(subject)))
     }
   }

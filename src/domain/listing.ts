@@ -88,6 +88,22 @@ export function listHolders(
   return { items, next: end < matrix.subjectCount ? end : undefined }
 }
 
+/** What {@link listHolders} tells of one subject; undefined when it does not hold the permission. */
+export function findHolder(
+  matrix: Matrix,
+  permission: number,
+  subject: number,
+): Holder | undefined {
+  if (subject < 0 || permission < 0) return undefined
+  const outcome = decide(matrix, subject, permission, ANY_DIVISION)
+  if (outcome !== ALLOWED && outcome !== CONDITIONAL) return undefined
+  return {
+    ...matrix.subject(subject),
+    conditional: outcome === CONDITIONAL,
+    sources: sourcesOf(matrix, subject, permission),
+  }
+}
+
 function sourcesOf(
   matrix: Matrix,
   subject: number,

@@ -31,10 +31,17 @@ export function matrixFacts(matrix: Matrix): Facts {
 
 /** Facts of the subjects as the matrix holds them, without those that are not in it. */
 export function subjectFacts(matrix: Matrix, ids: readonly string[]): SubjectFact[] {
+  return ids.map(subjectReader(matrix)).filter((subject) => subject !== undefined)
+}
+
+/** Reads single subjects; undefined for one that is not in the matrix. Costly to make, cheap to use. */
+export function subjectReader(matrix: Matrix): (id: string) => SubjectFact | undefined {
   const readGrant = grantReader(matrix)
   const groups = readGroups(matrix, readGrant)
-  const found = ids.map((id) => matrix.findSubject(id)).filter((index) => index >= 0)
-  return found.map((index) => readSubject(matrix, index, readGrant, groups))
+  return (id) => {
+    const index = matrix.findSubject(id)
+    return index < 0 ? undefined : readSubject(matrix, index, readGrant, groups)
+  }
 }
 
 /** Reads grants; the names of roles and divisions are read once for all. */

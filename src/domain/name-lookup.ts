@@ -2,7 +2,7 @@ import type { Matrix, Named } from './matrix.ts'
 import { nearestName } from './permission.ts'
 
 /** The id that a text stands for, or why it stands for none. */
-export type LookedUp = { readonly id: string } | { readonly fault: () => string }
+export type LookedUp = { readonly id: string } | { readonly fault: (hint: boolean) => string }
 
 /** Finds roles or divisions by id, else by their exact name where only one has it. */
 export class NameLookup {
@@ -26,12 +26,12 @@ export class NameLookup {
     const ids = this.#idsByName.get(text) ?? []
     const [id] = ids
     if (ids.length === 1 && id !== undefined) return { id }
-    return { fault: () => this.#fault(text, ids.length) }
+    return { fault: (hint) => this.#fault(text, ids.length, hint) }
   }
 
-  #fault(text: string, found: number): string {
+  #fault(text: string, found: number, withHint: boolean): string {
     if (found > 1) return `${found} ${this.#what}s are called ${text}: name the one by its id`
-    const nearest = nearestName(text, this.#idsByName.keys())
+    const nearest = withHint ? nearestName(text, this.#idsByName.keys()) : undefined
     const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
     return `no ${this.#what} has the id or name ${text}${hint}`
   }

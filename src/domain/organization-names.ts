@@ -1,7 +1,7 @@
 import { ALL_DIVISIONS } from './facts.ts'
 import { Failure } from './failure.ts'
 import type { Grant } from './facts.ts'
-import type { Matrix } from './matrix.ts'
+import type { Matrix, Named } from './matrix.ts'
 import type { ServedMatrices } from './served.ts'
 
 /** What ids are called in the organisation; undefined for those that it no longer has. */
@@ -9,12 +9,14 @@ export type OrganizationNames = {
   user(id: string): string | undefined
   role(id: string): string | undefined
   division(id: string): string | undefined
+  group(id: string): string | undefined
 }
 
-const NO_NAMES: OrganizationNames = {
+export const NO_NAMES: OrganizationNames = {
   user: () => undefined,
   role: () => undefined,
   division: () => undefined,
+  group: () => undefined,
 }
 
 /** Names as the served matrix has them; none while there is none: ids must do then. */
@@ -29,18 +31,19 @@ export function servedNames(matrices: ServedMatrices): OrganizationNames {
 
 export function namesOf(matrix: Matrix): OrganizationNames {
   let roles: Map<string, string> | undefined
-  const readRoles = (): Map<string, string> => {
-    const named = Array.from({ length: matrix.roleCount }, (_, index) => matrix.role(index))
-    return new Map(named.map(({ id, name }) => [id, name]))
-  }
+  let groups: Map<string, string> | undefined
   return {
     user(id) {
       const index = matrix.findSubject(id)
       return index < 0 ? undefined : matrix.subjectName(index)
     },
     role(id) {
-      roles ??= readRoles()
+      roles ??= readNames(matrix.roleCount, (index) => matrix.role(index))
       return roles.get(id)
+    },
+    group(id) {
+      groups ??= readNames(matrix.groupCount, (index) => matrix.group(index))
+      return groups.get(id)
     },
     division(id) {
       if (id === ALL_DIVISIONS) return 'all divisions'
@@ -48,6 +51,11 @@ export function namesOf(matrix: Matrix): OrganizationNames {
       return index < 0 ? undefined : matrix.division(index).name
     },
   }
+}
+
+function readNames(count: number, read: (index: number) => Named): Map<string, string> {
+  const named = Array.from({ length: count }, (_, index) => read(index))
+  return new Map(named.map(({ id, name }) => [id, name]))
 }
 
 /** A grant as it is told: ids, with names where they are known. */

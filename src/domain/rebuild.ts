@@ -9,6 +9,8 @@ export type Rebuild = {
   readonly state: RebuildState
   /** Who asked: an admin's name, `schedule` or `start`. */
   readonly requestedBy: string
+  /** The service began it by itself: an admin may bear the name `schedule` too. */
+  readonly unattended?: true
   readonly allowShrink: boolean
   /** Requests to the platform: sent and known to be needed. */
   readonly progress: Progress
@@ -19,12 +21,14 @@ export type Rebuild = {
   readonly error?: string
 }
 
+export type RebuildRequest = Pick<Rebuild, 'requestedBy' | 'unattended' | 'allowShrink'>
+
 export interface Rebuilds {
   /**
    * Starts a rebuild. Single flight: while one runs, it is answered with `started: false`. One that
    * runs without `allowShrink` is not joined by a request with it: throws `conflict`.
    */
-  start(request: { readonly requestedBy: string; readonly allowShrink: boolean }): {
+  start(request: RebuildRequest): {
     readonly rebuild: Rebuild
     readonly started: boolean
   }

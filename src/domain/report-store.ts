@@ -1,6 +1,6 @@
 import type { JsonObject, NewAuditEntry } from './audit.ts'
 
-/** Largest content of a report, in UTF-16 code units of its JSON text. */
+/** Largest content of a report, in UTF-16 code units of its JSON text, all pieces together. */
 export const MAX_REPORT_LENGTH = 64 * 1024 * 1024
 
 export const REPORT_STATES = ['running', 'succeeded', 'failed'] as const
@@ -17,12 +17,11 @@ export type StoredReport = {
   readonly finishedAt: number | null
   /** Why it failed, safe to show. */
   readonly error?: string
-  /** What it says, as JSON text; only once it has succeeded. */
-  readonly content?: string
 }
 
 export type ReportResult =
-  | { readonly state: 'succeeded'; readonly content: string }
+  /** What it says, as JSON text in pieces; see `writeReportText`. */
+  | { readonly state: 'succeeded'; readonly content: Iterable<string> }
   | { readonly state: 'failed'; readonly error: string }
 
 /**
@@ -39,10 +38,17 @@ export interface ReportStore {
     audit: (id: string) => readonly NewAuditEntry[],
   ): Promise<{ readonly id: string }>
   /**
-   * Throws `not-found`; `conflict` for one that has ended already; `too-large` for content of more
+   * Writes piece by piece. Throws `not-found`; `conflict` for one that has ended already; `too-large` for content of more
    * than {@link MAX_REPORT_LENGTH}.
    */
   finish(id: string, result: ReportResult): Promise<void>
   /** Throws `not-found`. */
   find(id: string): Promise<StoredReport>
+  /**
+   * What a report says, piece by piece as they are asked for. Throws `not-found`; `conflict` for one
+   * that has not succeeded; `gone` when it is removed meanwhile.
+   */
+  content(id: string): AsyncIterable<string>
+  /** Removes reports older than 30 days, and the oldest beyond 1 GiB. Answers how many. */
+  removeExpired(): Promise<number>
 }

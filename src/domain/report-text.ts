@@ -2,32 +2,63 @@ import type { ReportHead, ReportRow } from './report.ts'
 
 /**
  * A report as text: JSON, `{…head, "rows": [...]}`, with the head on the first line and each row on
- * its own, so that a big one can be read line by line.
+ * its own. It is made, kept and read in pieces of whole lines, which are never one text: it may have
+ * 64 Mi characters.
  */
 
 const ROWS = ',"rows":['
 const END = ']}'
+/** A piece is at most so long, unless one row is longer. */
+const PIECE_LENGTH = 256 * 1024
 
 /** `rows` are rows as JSON, without line ends: JSON needs none. */
-export function writeReportText(head: ReportHead, rows: readonly string[]): string {
-  const first = JSON.stringify(head).slice(0, -1) + ROWS
-  return `${first}\n${rows.join(',\n')}\n${END}`
+export function* writeReportText(head: ReportHead, rows: readonly string[]): Generator<string> {
+  let piece = `${JSON.stringify(head).slice(0, -1)}${ROWS}\n`
+  for (const [index, row] of rows.entries()) {
+    if (piece.length + row.length > PIECE_LENGTH) {
+      yield piece
+      piece = ''
+    }
+    piece += index < rows.length - 1 ? `${row},\n` : `${row}\n`
+  }
+  yield piece + END
+}
+
+export type OpenReport = {
+  readonly head: ReportHead
+  /** Parsed piece by piece, as they are asked for. */
+  readonly rows: AsyncGenerator<readonly ReportRow[]>
 }
 
 /** Throws for what {@link writeReportText} has not written. */
-export function readReportHead(text: string): ReportHead {
-  const line = text.slice(0, text.indexOf('\n'))
-  return JSON.parse(`${line.slice(0, -ROWS.length)}}`) as ReportHead
+export async function openReportText(pieces: AsyncIterable<string>): Promise<OpenReport> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  const text = first.done === true ? '' : first.value
+  const end = text.indexOf('\n')
+  const head = JSON.parse(`${text.slice(0, end - ROWS.length)}}`) as ReportHead
+  return { head, rows: readRows(text.slice(end + 1), iterator) }
 }
 
-/** Parses one row after the other, as they are asked for. */
-export function* readReportRows(text: string): Generator<ReportRow> {
-  let start = text.indexOf('\n') + 1
-  const last = text.length - END.length
-  while (start < last) {
-    const end = text.indexOf('\n', start)
-    const comma = text[end - 1] === ',' ? 1 : 0
-    if (end > start) yield JSON.parse(text.slice(start, end - comma)) as ReportRow
-    start = end + 1
+async function* readRows(
+  first: string,
+  pieces: AsyncIterator<string>,
+): AsyncGenerator<readonly ReportRow[]> {
+  try {
+    yield rowsIn(first)
+    for (;;) {
+      const piece = await pieces.next()
+      if (piece.done === true) return
+      yield rowsIn(piece.value)
+    }
+  } finally {
+    await pieces.return?.()
   }
+}
+
+function rowsIn(piece: string): ReportRow[] {
+  const lines = piece.split('\n').filter((line) => line !== '' && line !== END)
+  return lines.map((line) => {
+    return JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line) as ReportRow
+  })
 }

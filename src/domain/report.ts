@@ -29,11 +29,14 @@ export type ReportRequest =
 export type ReportCell = string | number | boolean | null | readonly string[]
 export type ReportRow = Readonly<Record<string, ReportCell>>
 
-/** `printed`: also on the page for people; JSON and CSV have all columns. */
+/**
+ * `printed`: also on the page for people; with `past` only where the report is about a time in the
+ * past. JSON and CSV have all columns.
+ */
 export type ReportColumn = {
   readonly name: string
   readonly title: string
-  readonly printed: boolean
+  readonly printed: boolean | 'past'
 }
 
 /** Counted things, for a chart. */
@@ -55,7 +58,13 @@ export type ReportHead = {
   readonly revision: number | null
   /** When what that matrix holds was read. */
   readonly asOf: string | null
-  /** The end of the audit chain when the report was begun. */
+  /** Of the past: the archived matrix that the trail was replayed over; null for the present alone. */
+  readonly past: {
+    readonly revision: number
+    readonly asOf: string
+    readonly archivedAt: string
+  } | null
+  /** The end of the audit chain when making began: it covers every entry that is told. */
   readonly chain: ChainHead
   readonly totals: Readonly<Record<string, number>>
   readonly charts: readonly ReportChart[]
@@ -65,7 +74,11 @@ export type ReportHead = {
   readonly truncated: boolean
 }
 
-const column = (name: string, title: string, printed = true): ReportColumn => {
+const column = (
+  name: string,
+  title: string,
+  printed: ReportColumn['printed'] = true,
+): ReportColumn => {
   return { name, title, printed }
 }
 
@@ -94,11 +107,14 @@ export const REPORT_COLUMNS: Readonly<Record<ReportKind, readonly ReportColumn[]
     column('userId', 'Id', false),
     column('email', 'Email'),
     column('kind', 'Kind'),
-    column('heldThen', 'Held then'),
+    column('heldThen', 'Held then', 'past'),
+    column('conditionalThen', 'Under a condition then', false),
+    column('sourcesThen', 'Through what then', 'past'),
+    column('certain', 'Certain then', 'past'),
     column('heldNow', 'Holds now'),
-    column('conditional', 'Under a condition'),
-    column('sources', 'Through'),
-    column('changes', 'Changes recorded meanwhile'),
+    column('conditionalNow', 'Under a condition now', false),
+    column('sourcesNow', 'Through what now'),
+    column('changes', 'Recorded since the archive', 'past'),
   ],
   conflicts: [
     column('rule', 'Rule'),

@@ -43,7 +43,8 @@ function checkRemovals(
   const { name, policies } = readRole(matrix, findRole(matrix, roleId))
   for (const [i, removal] of removals.entries()) {
     if (policies.some((policy) => samePolicyParts(policy, removal))) continue
-    faults.add(`removePolicies/${i}`, () => {
+    faults.add(`removePolicies/${i}`, (withHint) => {
+      if (!withHint) return `${name} has no policy ${policyName(removal)}`
       const near = policies.filter(({ domain, entity }) => {
         return domain === removal.domain && entity === removal.entity
       })

@@ -1,6 +1,7 @@
 import type { Matrix } from './matrix.ts'
 import { policyMatches, WILDCARD } from './permission.ts'
 import { readPermission } from './role-records.ts'
+import type { KnownPermission } from './role-records.ts'
 import { setBit } from './role-rows.ts'
 import type { RoleRule } from './role-rules.ts'
 
@@ -84,6 +85,8 @@ class RuleNames {
   readonly #matrix: Matrix
   readonly #roleById = new Map<string, number>()
   readonly #rolesByName = new Map<string, number[]>()
+  /** Read once: reading them for every wildcard would take seconds. */
+  #permissions: readonly KnownPermission[] | undefined
 
   constructor(matrix: Matrix) {
     this.#matrix = matrix
@@ -120,8 +123,10 @@ class RuleNames {
   #addMatching(name: string, bits: Uint32Array): void {
     const [domain = '', entity = '', action = ''] = name.split(':')
     const pattern = { domain, entity, actions: [action] }
-    for (let index = 0; index < this.#matrix.permissionCount; index++) {
-      const permission = readPermission(this.#matrix, index)
+    this.#permissions ??= Array.from({ length: this.#matrix.permissionCount }, (_, index) =>
+      readPermission(this.#matrix, index),
+    )
+    for (const [index, permission] of this.#permissions.entries()) {
       if (!permission.flat && policyMatches(pattern, permission)) setBit(bits, index)
     }
   }

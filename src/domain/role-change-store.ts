@@ -43,8 +43,11 @@ export type ItemPatch = {
   readonly error?: ChangeError | null
 }
 
+/** Grants of one user that the platform took. `id` tells this write from every other. */
+export type Written = GrantDelta & { readonly userId: string; readonly id: string }
+
 /** Grants of one user that were written at a time, for matrices that do not show them yet. */
-export type WrittenGrants = GrantDelta & { readonly userId: string; readonly writtenAt: number }
+export type WrittenGrants = Written & { readonly writtenAt: number }
 
 /** What is recorded in one transaction, or not at all. */
 export type RecordStep = {
@@ -55,7 +58,7 @@ export type RecordStep = {
     readonly error?: ChangeError | null
   }
   /** What has just been written to the platform. */
-  readonly written?: GrantDelta & { readonly userId: string }
+  readonly written?: Written
   /** Grants to take back later; one that is set already for the same grant is replaced. */
   readonly sunsets?: readonly (Grant & { readonly userId: string; readonly until: string })[]
   /** Sunsets of grants that are gone, or given for good. */
@@ -72,6 +75,8 @@ export type Sunset = Grant & {
   readonly requestedBy: string
   /** How often carrying it out has failed. */
   readonly failures: number
+  /** The batch that carries it out; null while none does. */
+  readonly carriedBy: string | null
 }
 
 export type BatchPage = { readonly items: readonly RoleChangeBatch[]; readonly nextCursor?: string }
@@ -120,11 +125,18 @@ export interface RoleChangeStore {
   ): Promise<ItemPage>
   /**
    * Takes the oldest batch that is queued, or whose holder's lease has run out, and that shares no
-   * user with one that is being worked on or queued before it. Undefined when there is none.
+   * user with one that is being worked on or queued before it. Undefined when there is none, and
+   * while the platform has not confirmed that the organisation is the database's.
    *
    * @param maxUsers passes over batches of more users
+   * @param inHand ids of batches that the owner works on, which it must not take a second time
    */
-  claim(owner: string, leaseMs: number, maxUsers?: number): Promise<Claim | undefined>
+  claim(
+    owner: string,
+    leaseMs: number,
+    maxUsers?: number,
+    inHand?: readonly string[],
+  ): Promise<Claim | undefined>
   /** Prolongs the lease. False when the batch is in other hands by now. */
   renew(claim: Claim, leaseMs: number): Promise<boolean>
   /** Gives a batch back unfinished, for whoever comes next: at shutdown. */
@@ -133,10 +145,14 @@ export interface RoleChangeStore {
   record(claim: Claim, step: RecordStep): Promise<{ readonly stopRequested: boolean }>
   /**
    * Asks for a halt: a batch that nobody works on is `stopped` at once. Throws `conflict` for one
-   * that has ended or is being rolled back; asking twice is no error.
+   * that has ended or is being rolled back; asking twice is no error. Here and below the first
+   * audit entry says who asks: what becomes of the batch from then on is that one's deed.
    */
   requestStop(id: string, audit: readonly NewAuditEntry[]): Promise<RoleChangeBatch>
-  /** Queues a stopped batch again. Throws `conflict` for others, but one that is queued or under way already. */
+  /**
+   * Queues a stopped batch again, what had failed of it included. Throws `conflict` for others, but
+   * one that is queued or under way already.
+   */
   resume(id: string, audit: readonly NewAuditEntry[]): Promise<RoleChangeBatch>
   /**
    * Queues the undoing of a batch that is no longer moving and has applied something. Throws
@@ -147,13 +163,18 @@ export interface RoleChangeStore {
     options: { readonly force: boolean },
     audit: readonly NewAuditEntry[],
   ): Promise<RoleChangeBatch>
-  /** What was written at or after the time (epoch milliseconds), oldest first. */
-  writtenSince(time: number): Promise<readonly WrittenGrants[]>
+  /**
+   * What was written at or after the time (epoch milliseconds), of one user or all, in the order in
+   * which it was recorded: that in which it was written, as of batches of one user only one moves.
+   */
+  writtenSince(time: number, userId?: string): Promise<readonly WrittenGrants[]>
   /** Sunsets whose time has come and that no batch carries out, oldest first. */
   dueSunsets(now: number, limit: number): Promise<readonly Sunset[]>
-  /** Sunsets to come, of one user or all, in order of time. */
+  /** Sunsets to come, of one user, some or all, in order of time. */
   pendingSunsets(filter: {
     readonly userId?: string | undefined
+    /** At most 1,000. */
+    readonly userIds?: readonly string[] | undefined
     readonly limit: number
   }): Promise<readonly Sunset[]>
 }

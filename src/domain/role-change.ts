@@ -131,6 +131,9 @@ export type RoleChangeItem = {
   readonly updatedAt: number
 }
 
+/** Who asked for something, and by which request: the audit's actor and request id. */
+export type Origin = { readonly actor: string; readonly requestId: string }
+
 /** One accepted set of changes. Times are epoch milliseconds. */
 export type RoleChangeBatch = {
   readonly id: string
@@ -138,6 +141,10 @@ export type RoleChangeBatch = {
   /** The audit's actor. */
   readonly requestedBy: string
   readonly requestId: string
+  /** Whose deed its run is: of who resumed it or rolled it back last, else of who made it. */
+  readonly runFor: Origin
+  /** Who asked last for a stop; null: nobody did. */
+  readonly stopFor: Origin | null
   readonly comment: string
   readonly onFailure: OnFailure
   readonly force: boolean

@@ -4,7 +4,7 @@
  */
 
 /** `division`: only what meets in one division counts; `overall`: wherever it is held. */
-export type RuleScope = 'division' | 'overall'
+type RuleScope = 'division' | 'overall'
 
 export type RoleRule =
   /** Who holds `role` must hold none of `excludes`. */
@@ -23,7 +23,7 @@ export type RoleRule =
       readonly requires: readonly string[]
       readonly scope: RuleScope
     }
-  /** Segregation of duties: nobody may hold permissions of two or more of the sets. */
+  /** Segregation of duties: nobody may hold two permissions of two different sets. */
   | {
       readonly name: string
       readonly kind: 'segregates'
@@ -60,7 +60,11 @@ export type RuleConflict = {
   readonly permissions: readonly string[]
   /** Where they meet, for rules per division; null for overall. */
   readonly divisionId: string | null
-  /** `existing` was there before the change and is no worse after it: it blocks nothing. */
+  /**
+   * `existing` was there before the change and is no worse after it: it blocks nothing. `worse`: more
+   * roles or permissions meet or, for a rule that holds overall, they come to be held in a division,
+   * or in all, where they were not.
+   */
   readonly status: 'new' | 'worse' | 'existing'
   readonly message: string
 }

@@ -32,7 +32,8 @@ type RuledGrants = { readonly prepared: PreparedRules; readonly held: HeldGrants
 
 /**
  * What is broken after, and whether it was so before: `new` where the rule held at that place,
- * `worse` where a role or permission has joined, else `existing`. What is broken in every division
+ * `worse` where a role or permission has joined or, for a rule that holds overall, what meets comes to
+ * be held in a division, or in all, where it was not; else `existing`. What is broken in every division
  * is told once for all of them, and again only where more meets or where it is news.
  */
 export function compareBreaches(before: RuledGrants, after: RuledGrants): Conflict[] {
@@ -56,7 +57,9 @@ export function compareBreaches(before: RuledGrants, after: RuledGrants): Confli
         before.held === held && before.prepared === prepared
           ? breach
           : breachAt(before.prepared, rule, before.held, place)
-      const conflict = { rule, place, breach, status: statusOf(breach, earlier) }
+      const found = statusOf(breach, earlier)
+      const worse = found === 'existing' && overall && widens(rule, breach, before, after)
+      const conflict = { rule, place, breach, status: worse ? 'worse' : found }
       if (general !== undefined && saysNoMore(conflict, general)) continue
       if (place === everywhere) general = conflict
       conflicts.push(conflict)
@@ -73,6 +76,38 @@ function statusOf(breach: Breach, earlier: Breach | undefined): RuleConflict['st
       ? breach.permissions.some((permission) => !earlier.permissions.includes(permission))
       : breach.roles.some((role) => !earlier.roles.includes(role))
   return joined ? 'worse' : 'existing'
+}
+
+/** Whether something that meets reaches a place that it did not reach before. */
+function widens(
+  position: number,
+  breach: Breach,
+  before: RuledGrants,
+  after: RuledGrants,
+): boolean {
+  if (before.held === after.held && before.prepared === after.prepared) return false
+  const ofPermissions = breach.permissions.length > 0
+  const meeting = ofPermissions ? breach.permissions : breach.roles
+  return [...new Set(after.held.divisions)].some((place) => {
+    const was = present(before, position, place, ofPermissions)
+    const is = present(after, position, place, ofPermissions)
+    return meeting.some((item) => is.has(item) && !was.has(item))
+  })
+}
+
+/** The roles, or the permissions that a segregation names, that are held at a place. */
+function present(
+  { prepared, held }: RuledGrants,
+  position: number,
+  place: number,
+  ofPermissions: boolean,
+): ReadonlySet<number> {
+  const { matrix, rules } = prepared
+  const rule = rules[position]
+  if (ofPermissions && rule !== undefined) {
+    return meetingAt(matrix, rule.gives, held, place).permissions
+  }
+  return new Set(held.roles.filter((_, i) => reaches(matrix, held.divisions[i] as number, place)))
 }
 
 function saysNoMore(conflict: Conflict, general: Conflict): boolean {
@@ -111,6 +146,10 @@ function breachAt(
   return meeting.size < 2 ? undefined : { roles: [...meeting], permissions: [] }
 }
 
+/**
+ * Two permissions of two sets must meet: one alone that is in both sets, by a wildcard perhaps, is
+ * what it is and not a duty beside another.
+ */
 function segregationBreach(
   matrix: Matrix,
   rule: ResolvedRule & { readonly kind: 'segregates' },
@@ -118,6 +157,20 @@ function segregationBreach(
   held: HeldGrants,
   place: number,
 ): Breach | undefined {
+  const { roles, permissions } = meetingAt(matrix, gives, held, place)
+  // Of two permissions in sets that are both met, two can always be picked from different sets.
+  if (permissions.size < 2) return undefined
+  const meeting = ascending(permissions)
+  const met = rule.sets.filter((set) => meeting.some((permission) => hasBit(set, permission)))
+  return met.length < 2 ? undefined : { roles: ascending(roles), permissions: meeting }
+}
+
+function meetingAt(
+  matrix: Matrix,
+  gives: ReadonlyMap<number, readonly number[]>,
+  held: HeldGrants,
+  place: number,
+): { readonly roles: ReadonlySet<number>; readonly permissions: ReadonlySet<number> } {
   const roles = new Set<number>()
   const permissions = new Set<number>()
   for (const [i, role] of held.roles.entries()) {
@@ -129,9 +182,7 @@ function segregationBreach(
       roles.add(role)
     }
   }
-  const meeting = ascending(permissions)
-  const met = rule.sets.filter((set) => meeting.some((permission) => hasBit(set, permission)))
-  return met.length < 2 ? undefined : { roles: ascending(roles), permissions: meeting }
+  return { roles, permissions }
 }
 
 export function reaches(matrix: Matrix, division: number, place: number): boolean {

@@ -39,6 +39,7 @@ export function simulate(matrix: Matrix, request: SimulationRequest): Simulation
       before: prepareRules(matrix, rules, world.before),
       after: prepareRules(matrix, rules, world.after),
     },
+    pendingSunsets: request.pendingSunsets ?? [],
     page: { offset, limit },
   })
   for (const subjectChange of world.changes) tally.add(subjectChange)

@@ -30,7 +30,7 @@ export class EntryWriter {
     return bitIndices(bits).map((index) => this.#codes[index] as string)
   }
 
-  write(change: SubjectChange): SimulatedEntry {
+  write(change: SubjectChange, blocked: boolean): SimulatedEntry {
     const { before, after } = this.#holding(change, OVERALL)
     const [old, now] = [heldBits(before), heldBits(after)]
     const conditional = before.conditional.slice()
@@ -46,6 +46,7 @@ export class EntryWriter {
       removedPermissions: this.codes(bitsWithout(old, now)),
       divisions: this.#divisions(change),
       conditionalPermissions: this.codes(conditional),
+      blocked,
     }
   }
 

@@ -1,5 +1,6 @@
 import { CappedList } from './capped-list.ts'
 import { ConflictTally } from './conflict-tally.ts'
+import { EntryPage } from './entry-page.ts'
 import type { GrantTranslator } from './effective-grants.ts'
 import { keptThroughGroups } from './kept-permissions.ts'
 import { LicenceTally } from './licence-tally.ts'
@@ -14,22 +15,18 @@ import {
   undividedPermissions,
 } from './permission-bits.ts'
 import type { PermissionBits } from './permission-bits.ts'
-import { grantContext } from './plan-grants.ts'
+import { grantContext, wantedGrants } from './plan-grants.ts'
 import type { GrantContext } from './plan-grants.ts'
 import type { PreparedRules } from './prepare-rules.ts'
 import { hasBit } from './role-rows.ts'
 import type { RoleRows } from './role-rows.ts'
 import { OVERALL } from './rule-breaches.ts'
 import type { EntryWriter } from './simulated-entry.ts'
-import type {
-  KeptThroughGroup,
-  Lockout,
-  SimulatedEntry,
-  Simulation,
-  WithoutEffect,
-} from './simulation.ts'
+import type { KeptThroughGroup, Lockout, Simulation, WithoutEffect } from './simulation.ts'
 import { forEachGrant, isActive, isClient } from './subject-assignments.ts'
 import type { ChangedWorld, SubjectChange } from './subject-change.ts'
+import { sunsetChanges } from './sunset-changes.ts'
+import type { PendingSunset, SunsetChange } from './sunset-changes.ts'
 import { grantsWithoutEffect } from './without-effect.ts'
 
 export type TallyOptions = {
@@ -38,6 +35,7 @@ export type TallyOptions = {
   readonly translator: GrantTranslator
   readonly writer: EntryWriter
   readonly rules: { readonly before: PreparedRules; readonly after: PreparedRules }
+  readonly pendingSunsets: readonly PendingSunset[]
   readonly page: { readonly offset: number; readonly limit: number }
 }
 
@@ -48,16 +46,21 @@ const ROLE_ADMINISTRATION = [
   'authorization:role:edit',
 ]
 
-/** Adds up what a change does to one subject after the other. */
+/**
+ * Adds up what a change does to one subject after the other. Whom applying would skip for a rule's
+ * sake keeps what is held now, in every sum.
+ */
 export class SimulationTally {
   readonly #options: TallyOptions
   readonly #context: GrantContext
-  readonly #entries: SimulatedEntry[] = []
+  readonly #entries: EntryPage
   readonly #conflicts: ConflictTally
   readonly #licences: LicenceTally
   readonly #withoutEffect = new CappedList<WithoutEffect>()
   readonly #kept = new CappedList<KeptThroughGroup>()
   readonly #lockouts = new CappedList<Lockout>()
+  readonly #sunsets = new CappedList<SunsetChange>()
+  readonly #pendingSunsets: ReadonlyMap<string, readonly PendingSunset[]>
   /** Readers of rows cut down to what may differ, and room for what they read. */
   readonly #readers: { readonly before: PermissionReader; readonly after: PermissionReader }
   readonly #room: { readonly before: PermissionBits; readonly after: PermissionBits }
@@ -70,6 +73,7 @@ export class SimulationTally {
   /** Users whose grants change: for them the matrix does not say what is held after. */
   readonly #changed = new Map<number, SubjectChange>()
   #users = 0
+  #blockedUsers = 0
   #clients = 0
   #grantsAdded = 0
   #grantsRemoved = 0
@@ -78,6 +82,8 @@ export class SimulationTally {
     const { matrix, world, rules } = options
     this.#options = options
     this.#context = grantContext(matrix)
+    this.#entries = new EntryPage(options.page)
+    this.#pendingSunsets = Map.groupBy(options.pendingSunsets, ({ userId }) => userId)
     this.#conflicts = new ConflictTally(rules)
     this.#licences = new LicenceTally(matrix, world.editedRole)
     const { projection } = world
@@ -96,36 +102,47 @@ export class SimulationTally {
   }
 
   add(change: SubjectChange): void {
-    const { matrix } = this.#options
-    if (change.planned !== undefined) this.#addPlanned(change, change.planned)
-    if (!isActive(matrix, change.subject)) return
-    if (isClient(matrix, change.subject)) {
-      if (this.#differs(change, new Uint32Array(this.#touched.length))) this.#clients += 1
+    const { matrix, writer } = this.#options
+    const { subject, before, after, planned } = change
+    const active = isActive(matrix, subject)
+    const client = isClient(matrix, subject)
+    // Applying asks the rules for users who are not active, too.
+    const asked = planned !== undefined || (active && !client)
+    const blocked = asked && this.#conflicts.add(subject, before, after) && planned !== undefined
+    if (blocked) this.#blockedUsers += 1
+    if (planned !== undefined) this.#addPlanned(change, planned, blocked)
+    if (!active) return
+    if (client) {
+      if (this.#differs(change, this.#scratch())) this.#clients += 1
       return
     }
-    this.#conflicts.add(change.subject, change.before, change.after)
-    this.#addKept(change)
-    if (!this.#differs(change, this.#touched)) return
+    if (!blocked) this.#addKept(change)
+    if (!this.#differs(change, blocked ? this.#scratch() : this.#touched)) return
+    this.#entries.offer(() => writer.write(change, blocked))
+    if (blocked) return
     this.#addLosses(change)
-    const { offset, limit } = this.#options.page
-    if (this.#users >= offset && this.#users < offset + limit) {
-      this.#entries.push(this.#options.writer.write(change))
-    }
     this.#users += 1
   }
 
+  /** Room for differences that count nowhere. */
+  #scratch(): Uint32Array {
+    return new Uint32Array(this.#touched.length)
+  }
+
   result(): Simulation {
-    const { matrix, world, writer, page } = this.#options
-    const next = page.offset + page.limit
-    const lists = [this.#conflicts, this.#withoutEffect, this.#kept, this.#lockouts]
+    const { matrix, world, writer } = this.#options
+    const { entries, nextOffset } = this.#entries
+    const lists = [this.#conflicts, this.#withoutEffect, this.#kept, this.#lockouts, this.#sunsets]
     return {
       revision: matrix.revision,
-      entries: this.#entries,
-      ...(next < this.#users ? { nextOffset: next } : {}),
+      entries,
+      ...(nextOffset === undefined ? {} : { nextOffset }),
       conflicts: this.#conflicts.items,
       withoutEffect: this.#withoutEffect.items,
       keptThroughGroups: this.#kept.items,
       lockouts: this.#lockouts.items,
+      sunsets: this.#sunsets.items,
+      blockedUsers: this.#blockedUsers,
       blastRadius: {
         users: this.#users,
         clients: this.#clients,
@@ -142,18 +159,27 @@ export class SimulationTally {
   #addPlanned(
     change: SubjectChange,
     { intent, delta }: NonNullable<SubjectChange['planned']>,
+    blocked: boolean,
   ): void {
     const { matrix, translator } = this.#options
-    this.#changed.set(change.subject, change)
-    this.#grantsAdded += delta.add.length
-    this.#grantsRemoved += delta.remove.length
+    const { subject, before } = change
+    const after = blocked ? before : change.after
+    const userId = matrix.subjectId(subject)
     const involved = [...delta.add, ...delta.remove]
       .map(({ roleId }) => translator.roleIndex(roleId))
       .filter((role) => role >= 0)
-    this.#licences.add(involved, change.before.roles, change.after.roles)
-    const userId = matrix.subjectId(change.subject)
-    const idle = grantsWithoutEffect(userId, intent, change.before, translator, this.#context)
+    this.#licences.add(involved, before.roles, after.roles)
+    const kept = wantedGrants(intent, this.#context)
+    const pending = this.#pendingSunsets.get(userId) ?? []
+    const sunsets = sunsetChanges(userId, intent, pending, kept, delta.remove)
+    const held = { before, sunsets }
+    const idle = grantsWithoutEffect(userId, intent, held, translator, this.#context)
     for (const line of idle) this.#withoutEffect.add(() => line)
+    if (blocked) return
+    this.#changed.set(subject, change)
+    this.#grantsAdded += delta.add.length
+    this.#grantsRemoved += delta.remove.length
+    for (const sunset of sunsets) this.#sunsets.add(() => sunset)
   }
 
   /** Whether anything differs; adds what does to `touched`. */
@@ -183,18 +209,25 @@ export class SimulationTally {
     }
   }
 
-  #addLosses({ subject, before, after }: SubjectChange): void {
+  #addLosses(change: SubjectChange): void {
     const { matrix } = this.#options
-    const old = this.#readers.before.read(before, OVERALL, this.#room.before)
-    const now = this.#readers.after.read(after, OVERALL, this.#room.after)
-    const lost = bitsWithout(heldBits(old), heldBits(now))
-    addBits(this.#lost, lost)
-    const codes = this.#administration
-      .filter(({ bit }) => hasBit(lost, bit))
-      .map(({ code }) => code)
-    if (codes.length === 0) return
-    const [userId, userName] = [matrix.subjectId(subject), matrix.subjectName(subject)]
-    this.#lockouts.add(() => ({ userId, userName, permissions: codes }))
+    const codes = new Set<string>()
+    const places = this.#administration.length === 0 ? [OVERALL] : [OVERALL, matrix.divisionMask]
+    for (const place of places) {
+      const old = this.#readers.before.read(change.before, place, this.#room.before)
+      const now = this.#readers.after.read(change.after, place, this.#room.after)
+      const lost = bitsWithout(heldBits(old), heldBits(now))
+      if (place === OVERALL) addBits(this.#lost, lost)
+      const narrowed = bitsWithout(old.given, now.given)
+      for (const { code, bit } of this.#administration) {
+        if (hasBit(lost, bit) || hasBit(narrowed, bit)) codes.add(code)
+      }
+    }
+    if (codes.size === 0) return
+    const userId = matrix.subjectId(change.subject)
+    const userName = matrix.subjectName(change.subject)
+    const permissions = ROLE_ADMINISTRATION.filter((code) => codes.has(code))
+    this.#lockouts.add(() => ({ userId, userName, permissions }))
   }
 
   /** Of what somebody lost, what no active user's role gives any more. */

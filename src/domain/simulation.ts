@@ -1,6 +1,7 @@
 import type { Grant, PolicyFact } from './facts.ts'
 import type { UserChange } from './role-change.ts'
 import type { RoleRule, RuleConflict } from './role-rules.ts'
+import type { PendingSunset, SunsetChange } from './sunset-changes.ts'
 
 /** A role as it is to be edited; a policy to remove must be one that the role has, conditions aside. */
 export type RoleEdit = {
@@ -15,9 +16,11 @@ export type SimulationRequest = {
     | { readonly kind: 'users'; readonly changes: readonly UserChange[] }
     | { readonly kind: 'role'; readonly edit: RoleEdit }
   readonly rules: readonly RoleRule[]
+  /** Sunsets to come of the users that are changed; those of others do no harm. */
+  readonly pendingSunsets?: readonly PendingSunset[] | undefined
   /** ISO 8601; goes into the entries. */
   readonly timestamp: string
-  /** The users told of in full; all are counted. At most 1,000. */
+  /** The users told of in full, fewer where their entries are long; all are counted. At most 1,000. */
   readonly limit: number
   /** Affected users before this one, in the order of the answer, are not told of again. */
   readonly offset: number
@@ -67,12 +70,17 @@ export type SimulatedEntry = {
   readonly divisions: readonly DivisionChange[]
   /** Those of the lists that hold, before or after, under a condition only. */
   readonly conditionalPermissions: readonly string[]
+  /**
+   * True when a rule would be broken, or broken worse: applying skips this user, and the entry tells
+   * what is kept from happening. It counts nowhere else.
+   */
+  readonly blocked: boolean
 }
 
 /**
  * What would do nothing: granting what is held directly, in that division or in all of them; revoking
- * what is not. `given-by-group`: a group gives
- * it; a grant is written all the same, there is nothing direct to revoke.
+ * what is not. `given-by-group`: a group gives it; a grant is written all the same, there is nothing
+ * direct to revoke. A grant that sets, replaces or cancels a sunset is no `held-already`.
  */
 export type WithoutEffect = Grant & {
   readonly userId: string
@@ -90,7 +98,10 @@ export type KeptThroughGroup = {
   readonly groups: readonly { readonly id: string; readonly name: string }[]
 }
 
-/** An administrator who would no longer be able to change roles: what is lost for that. */
+/**
+ * An administrator who would no longer be able to change roles as before: what is lost for that, be
+ * it altogether, in all divisions at once, or without a condition.
+ */
 export type Lockout = {
   readonly userId: string
   readonly userName: string
@@ -107,8 +118,15 @@ export type Simulation = {
   readonly withoutEffect: readonly WithoutEffect[]
   readonly keptThroughGroups: readonly KeptThroughGroup[]
   readonly lockouts: readonly Lockout[]
+  /** What becomes of the times at which grants end by themselves. */
+  readonly sunsets: readonly SunsetChange[]
+  /**
+   * Users whom applying would skip, for a rule would be broken: in everything below they stay what
+   * they are. An edited role blocks nobody.
+   */
+  readonly blockedUsers: number
   readonly blastRadius: {
-    /** Active users whose permissions differ. */
+    /** Active users whose permissions differ, without those who are blocked. */
     readonly users: number
     /** OAuth clients whose permissions differ: an edited role may be theirs. None has an entry. */
     readonly clients: number

@@ -1,4 +1,4 @@
-import { findEmails, foldEmail } from './find-emails.ts'
+import { findEmails, foldEmail, ownersOf } from './find-emails.ts'
 import type { Matrix } from './matrix.ts'
 import type { LookedUp } from './name-lookup.ts'
 
@@ -10,6 +10,8 @@ export class UserLookup {
   readonly #matrix: Matrix
   /** Folded email → the subjects that have it, for the emails asked for. */
   readonly #byEmail: ReadonlyMap<string, readonly number[]>
+  /** Ids and names of all groups, once one of the texts is unknown. */
+  #groups: ReadonlySet<string> | undefined
 
   /** `texts` are all that will be asked for. */
   constructor(matrix: Matrix, texts: readonly string[]) {
@@ -21,13 +23,11 @@ export class UserLookup {
   find(text: string): LookedUp {
     const subject = this.#matrix.findSubject(text)
     if (subject >= 0) return this.#changeable(subject, text)
-    const found = this.#byEmail.get(foldEmail(text)) ?? []
-    // An address outlives its deleted user and may be given to another.
-    const living = found.filter((index) => this.#matrix.subject(index).state !== 'deleted')
-    const [only] = living.length > 0 ? living : found
+    const owners = ownersOf(this.#matrix, this.#byEmail.get(foldEmail(text)) ?? [])
+    const [only] = owners
     if (only === undefined) return { fault: () => this.#unknown(text) }
-    if (living.length < 2) return this.#changeable(only, text)
-    return { fault: () => `${living.length} users have the email ${text}: name the one by its id` }
+    if (owners.length === 1) return this.#changeable(only, text)
+    return { fault: () => `${owners.length} users have the email ${text}: name the one by its id` }
   }
 
   #changeable(index: number, text: string): LookedUp {
@@ -40,12 +40,18 @@ export class UserLookup {
   }
 
   #unknown(text: string): string {
+    this.#groups ??= this.#readGroups()
+    return this.#groups.has(text)
+      ? `${text} is a group: roles of groups are not changed here`
+      : `no user has the id or email ${text}`
+  }
+
+  #readGroups(): Set<string> {
+    const found = new Set<string>()
     for (let index = 0; index < this.#matrix.groupCount; index++) {
       const { id, name } = this.#matrix.group(index)
-      if (id === text || name === text) {
-        return `${text} is a group: roles of groups are not changed here`
-      }
+      found.add(id).add(name)
     }
-    return `no user has the id or email ${text}`
+    return found
   }
 }

@@ -1,21 +1,29 @@
 import type { EffectiveGrants, GrantTranslator } from './effective-grants.ts'
 import { ALL_DIVISIONS } from './facts.ts'
 import type { Grant } from './facts.ts'
+import { grantKey } from './grant-sets.ts'
 import type { GrantContext } from './plan-grants.ts'
 import { wantedGrants } from './plan-grants.ts'
 import type { GrantIntent } from './role-change.ts'
 import type { WithoutEffect } from './simulation.ts'
 
-/** What of an intent would do nothing for a user who holds these grants. */
+/**
+ * What of an intent would do nothing for a user who holds the grants of before. `sunsets` are the
+ * grants whose sunset the intent changes.
+ */
 export function grantsWithoutEffect(
   userId: string,
   intent: GrantIntent,
-  held: EffectiveGrants,
+  {
+    before: held,
+    sunsets,
+  }: { readonly before: EffectiveGrants; readonly sunsets: readonly Grant[] },
   translator: GrantTranslator,
   context: GrantContext,
 ): WithoutEffect[] {
   const direct = translator.direct(held)
   const given = translator.throughGroups(held)
+  const retimed = new Set(sunsets.map(grantKey))
   const lines: WithoutEffect[] = []
   const tell = (
     operation: WithoutEffect['operation'],
@@ -26,8 +34,9 @@ export function grantsWithoutEffect(
   }
   for (const grant of wantedGrants(intent, context)) {
     if (context.employeeRoleIds.has(grant.roleId)) tell('grant', grant, 'employee-role')
-    else if (covers(direct, grant)) tell('grant', grant, 'held-already')
-    else if (covers(given, grant)) tell('grant', grant, 'given-by-group')
+    else if (covers(direct, grant)) {
+      if (!retimed.has(grantKey(grant))) tell('grant', grant, 'held-already')
+    } else if (covers(given, grant)) tell('grant', grant, 'given-by-group')
   }
   for (const grant of intent.kind === 'delta' ? intent.revoke : []) {
     if (context.employeeRoleIds.has(grant.roleId)) tell('revoke', grant, 'employee-role')

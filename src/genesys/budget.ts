@@ -18,15 +18,19 @@ export type BudgetOptions = {
 /** Gives the place back; to be called once, when the exchange has ended. */
 export type Release = () => void
 
-type Waiter = { readonly admit: () => void }
+type Waiter = { readonly admit: () => void; readonly priority: Priority; readonly number: number }
 
 const MINUTE_MS = 60_000
 const MAX_BURST = 10
 const MAX_WAITING = 2_000
+/** Requests in a row that may go before one that has waited longer. */
+const MAX_PASSED = 4
 
 /**
  * How many requests one OAuth client may send: a token bucket with a small burst, a bound on
- * requests under way, and a queue that is strict about priority and fair within one.
+ * requests under way, and a queue that goes by priority and is fair within one. A fifth of the places
+ * goes to whoever has waited longest, whatever the priority: role changes without end must not keep a
+ * rebuild from ending, or checks would be answered 503 for want of a matrix.
  */
 export class Budget {
   readonly #concurrency: number
@@ -41,6 +45,9 @@ export class Budget {
   #refilledAt: number
   #pausedUntil = -Infinity
   #running = 0
+  /** Requests that went, since the last that did not, before one that had waited longer. */
+  #passed = 0
+  #arrived = 0
   #cancelTimer: (() => void) | undefined
 
   constructor(options: BudgetOptions) {
@@ -68,7 +75,10 @@ export class Budget {
     }
     return new Promise((resolve, reject) => {
       const queue = this.#queue(priority)
+      this.#arrived += 1
       const waiter: Waiter = {
+        priority,
+        number: this.#arrived,
         admit: () => {
           signal.removeEventListener('abort', abort)
           resolve(this.#take())
@@ -129,7 +139,8 @@ export class Budget {
         this.#cancelTimer = this.#clock.after(wait, () => this.#admitWaiting())
         return
       }
-      for (const queue of this.#queues.values()) queue.delete(waiter)
+      this.#passed = waiter === this.#longestWaiting() ? 0 : this.#passed + 1
+      this.#queue(waiter.priority).delete(waiter)
       waiter.admit()
     }
   }
@@ -144,8 +155,16 @@ export class Budget {
   }
 
   #next(): Waiter | undefined {
-    for (const queue of this.#queues.values()) for (const waiter of queue) return waiter
-    return undefined
+    return this.#passed < MAX_PASSED ? this.#firsts()[0] : this.#longestWaiting()
+  }
+
+  #longestWaiting(): Waiter | undefined {
+    return this.#firsts().toSorted((a, b) => a.number - b.number)[0]
+  }
+
+  /** Of each priority that waits, in order of precedence, who came first. */
+  #firsts(): Waiter[] {
+    return [...this.#queues.values()].flatMap((queue) => queue.values().next().value ?? [])
   }
 
   #refill(): void {

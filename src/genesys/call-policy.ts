@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** In order of precedence: who changes roles does not wait for a rebuild. */
+/** In order of precedence: who changes roles does not wait for a rebuild, but see `Budget`. */
 export const PRIORITIES = ['role-change', 'single-user', 'rebuild'] as const
 export type Priority = (typeof PRIORITIES)[number]
 

@@ -15,40 +15,48 @@ export type Reader = <Value>(
  * What the subject was granted itself: the platform lists its groups' grants beside it. Undefined
  * for a subject that the authorization service does not know: one that never had a grant, or none.
  *
+ * `isExact` is false when a grant may be missing: one that a group of the subject's gives too.
+ *
  * @param attempts at the question with duplicates, which is known to fail for some subjects
  */
 export async function listDirectGrants(
   read: Reader,
   id: string,
   attempts: number,
-): Promise<readonly Grant[] | undefined> {
+): Promise<{ readonly grants: readonly Grant[]; readonly isExact: boolean } | undefined> {
   const answer = await readGrants(read, id, attempts).catch(unlessAbsent)
   if (answer === undefined) return undefined
   const where = `the grants of ${id}`
-  return listIn(objectIn(answer, where), 'grants', where).flatMap((item) => {
+  const listed = listIn(objectIn(answer.listing, where), 'grants', where)
+  const grants = listed.flatMap((item) => {
     const grant = objectIn(item, where)
     if (textIn(grant, 'subjectId', where) !== id) return []
     const roleId = textIn(objectIn(grant['role'], where), 'id', where)
     return [{ roleId, divisionId: textIn(objectIn(grant['division'], where), 'id', where) }]
   })
+  return { grants, isExact: answer.duplicates || grants.length === listed.length }
 }
+
+type Answer = { readonly listing: unknown; readonly duplicates: boolean }
 
 /**
  * Without duplicates a grant that a subject has both itself and through a group may be listed as
  * the group's: asked for only when the platform fails on the better question.
  */
-async function readGrants(read: Reader, id: string, attempts: number): Promise<unknown> {
+async function readGrants(read: Reader, id: string, attempts: number): Promise<Answer> {
   try {
-    return await read(
+    const listing = await read(
       (sdk) => sdk.authorization.getAuthorizationSubject(id, { includeDuplicates: true }),
       { attempts },
     )
+    return { listing, duplicates: true }
   } catch (error) {
     if (!(error instanceof Failure) || error instanceof LoginFailure) throw error
     if (error.upstream?.status !== 500) throw error
-    return read((sdk) =>
+    const listing = await read((sdk) =>
       sdk.authorization.getAuthorizationSubject(id, { includeDuplicates: false }),
     )
+    return { listing, duplicates: false }
   }
 }
 

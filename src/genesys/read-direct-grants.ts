@@ -34,8 +34,10 @@ export async function readDirectGrants(
   }
   const read: Reader = (run, change) => client.call({ ...policy, ...change }, run)
   try {
-    const grants = await listDirectGrants(read, userId, ATTEMPTS)
-    if (grants !== undefined && grants.length > 0) return grants
+    const held = await listDirectGrants(read, userId, ATTEMPTS)
+    // What is to be written, and what a rollback restores, is decided by it: no grant may be missing.
+    if (held?.isExact === false) throw ambiguous()
+    if (held !== undefined && held.grants.length > 0) return held.grants
     if (await isDeletedOrUnknown(read, userId)) throw unknownUser()
     return []
   } catch (error) {
@@ -51,6 +53,12 @@ async function isDeletedOrUnknown(read: Reader, userId: string): Promise<boolean
     .map((entity) => mapUser(entity))
     .find(({ id }) => id === userId)
   return user === undefined || user.state === 'deleted'
+}
+
+function ambiguous(): Failure {
+  const message =
+    'the platform does not tell which grants are the user’s own and which a group gives too: try later'
+  return new Failure('upstream-broken', message)
 }
 
 function unknownUser(): Failure {

@@ -55,8 +55,8 @@ export async function readSubjects(
   const found = await concurrently([...users.values()], client.concurrency, async (user) => {
     try {
       // A subject that never had a grant is not known to the authorization service.
-      const grants = (await listDirectGrants(read, user.id, ATTEMPTS_WITH_DUPLICATES)) ?? []
-      return { ...user, kind: 'user' as const, grants }
+      const held = await listDirectGrants(read, user.id, ATTEMPTS_WITH_DUPLICATES)
+      return { ...user, kind: 'user' as const, grants: held?.grants ?? [] }
     } catch (error) {
       stop.abort(error)
       throw error

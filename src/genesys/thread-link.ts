@@ -15,6 +15,8 @@ export type ThreadLinkOptions = {
   readonly now?: () => number
   /** In the place of {@link TIMEOUTS_MS}; for tests. */
   readonly timeoutsMs?: Partial<Readonly<Record<CallKind, number>>>
+  /** In the place of {@link PATIENCE_MS}; for tests. */
+  readonly patienceMs?: Partial<Readonly<Record<CallKind, number>>>
 }
 
 export type CallOptions = {
@@ -26,6 +28,8 @@ type Pending = {
   readonly answered: (answer: unknown) => void
   readonly failed: (error: unknown) => void
   readonly onProgress: ((progress: Progress) => void) | undefined
+  /** Lets go of timers and signal. */
+  readonly ended: () => void
 }
 
 /**
@@ -40,13 +44,23 @@ const TIMEOUTS_MS: Readonly<Record<CallKind, number>> = {
   writeGrants: 15 * 60_000,
   merge: 5 * 60_000,
   compare: 5 * 60_000,
-  simulate: 60_000,
+  simulate: 15 * 60_000,
+  conflicts: 15 * 60_000,
+}
+
+/**
+ * How long callers of what only looks are kept waiting. They are told `overloaded` then and their
+ * call is given up; the thread goes on: it may have a rebuild and writes to the platform in hand.
+ */
+const PATIENCE_MS: Partial<Readonly<Record<CallKind, number>>> = {
+  simulate: 30_000,
   conflicts: 60_000,
 }
 
 const MAX_STARTS = 5
 const START_WINDOW_MS = 60_000
 const CLOSE_TIMEOUT_MS = 2_000
+const RETRY_AFTER_SECONDS = 10
 
 /**
  * A worker thread that answers calls. Started by the first call; when it dies its calls are
@@ -68,7 +82,8 @@ export class ThreadLink implements AsyncDisposable {
 
   /**
    * Asks the thread. Rejects with the thread's `Failure`; with the signal's reason when it aborts;
-   * with `upstream-broken` when the thread dies or does not answer.
+   * with `upstream-broken` when the thread dies or does not answer; with `overloaded` when it has
+   * too much else to do for a call that only looks.
    */
   call<Kind extends CallKind>(
     kind: Kind,
@@ -91,8 +106,16 @@ export class ThreadLink implements AsyncDisposable {
     }
     const timeoutMs = this.#options.timeoutsMs?.[kind] ?? TIMEOUTS_MS[kind]
     const timer = setTimeout(() => this.#endStuck(worker, kind, timeoutMs), timeoutMs)
-    const settled = (): void => {
+    const giveUp = (): void => {
+      this.#post(worker, { type: 'abort', id })
+      const message = `the thread had no time for ${kind}`
+      reject(new Failure('overloaded', message, { retryAfterSeconds: RETRY_AFTER_SECONDS }))
+    }
+    const patienceMs = this.#options.patienceMs?.[kind] ?? PATIENCE_MS[kind]
+    const patience = patienceMs === undefined ? undefined : setTimeout(giveUp, patienceMs)
+    const ended = (): void => {
       clearTimeout(timer)
+      clearTimeout(patience)
       signal?.removeEventListener('abort', abort)
     }
     signal?.addEventListener('abort', abort, { once: true })
@@ -101,10 +124,11 @@ export class ThreadLink implements AsyncDisposable {
       answered: (answer) => resolve(answer as ThreadCalls[Kind]['answer']),
       failed: reject,
       onProgress,
+      ended,
     })
     worker.ref()
     this.#post(worker, { type: 'call', id, kind, request } as ToThread)
-    return promise.finally(settled)
+    return promise
   }
 
   /** Rejects what is pending and ends the thread, by force if it does not end by itself. */
@@ -186,6 +210,7 @@ export class ThreadLink implements AsyncDisposable {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     this.#pending.delete(id)
+    pending.ended()
     if (this.#pending.size === 0) this.#worker?.unref()
     settle(pending)
   }

@@ -3,10 +3,10 @@ import type { Drift } from '../domain/compare-matrices.ts'
 import type { Grant, SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode, Fault, UpstreamAnswer } from '../domain/failure.ts'
-import type { ConflictList } from '../domain/list-conflicts.ts'
+import type { ConflictList, ConflictPage } from '../domain/list-conflicts.ts'
 import type { GrantDelta } from '../domain/role-change.ts'
 import type { RoleRule } from '../domain/role-rules.ts'
-import type { Simulation, SimulationRequest } from '../domain/simulation.ts'
+import type { SimulationQuestion, SimulationText } from '../domain/simulation-text.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
 /** What the thread can be asked for: arguments and answer of each kind. */
@@ -31,14 +31,14 @@ export type ThreadCalls = {
     readonly answer: Drift
   }
   simulate: {
-    readonly request: { readonly base: SharedArrayBuffer; readonly request: SimulationRequest }
-    readonly answer: Simulation
+    readonly request: { readonly base: SharedArrayBuffer; readonly question: SimulationQuestion }
+    readonly answer: SimulationText
   }
   conflicts: {
     readonly request: {
       readonly matrix: SharedArrayBuffer
       readonly rules: readonly RoleRule[]
-      readonly limit: number
+      readonly page: ConflictPage
     }
     readonly answer: ConflictList
   }

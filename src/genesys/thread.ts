@@ -1,11 +1,12 @@
 import { constants, setPriority } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { buildMatrix } from '../domain/build-matrix.ts'
 import { compareMatrices } from '../domain/compare-matrices.ts'
 import { currentConflicts } from '../domain/list-conflicts.ts'
 import { Matrix } from '../domain/matrix.ts'
 import { mergeSubjects } from '../domain/merge-subjects.ts'
-import { simulate } from '../domain/simulate.ts'
+import { writeSimulation } from '../domain/simulation-text.ts'
 import { openPlatform } from './platform-client.ts'
 import type { Platform, PlatformOptions } from './platform-client.ts'
 import { preflight } from './preflight.ts'
@@ -26,7 +27,7 @@ if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BEL
 function serve(): void {
   const port = parentPort
   if (port === null) throw new Error('this file is the entry of a worker thread')
-  const post = (message: FromThread): void => port.postMessage(message)
+  const post = (message: FromThread): void => port.postMessage(message, bytesOf(message))
   const platform = openPlatform(workerData as PlatformOptions, (event) => {
     post({ type: 'event', event })
   })
@@ -85,13 +86,41 @@ async function perform(
       return mergeSubjects(call.request.base, call.request.subjects)
     case 'compare':
       return compareMatrices(call.request.before, call.request.after)
-    case 'simulate':
-      return simulate(new Matrix(call.request.base), call.request.request)
+    case 'simulate': {
+      const { base, question } = call.request
+      return inTurn(signal, () => writeSimulation(new Matrix(base), question))
+    }
     case 'conflicts': {
-      const { matrix, rules, limit } = call.request
-      return currentConflicts(new Matrix(matrix), rules, { limit })
+      const { matrix, rules, page } = call.request
+      return inTurn(signal, () => currentConflicts(new Matrix(matrix), rules, page))
     }
   }
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve()
+
+/**
+ * Does long work for those who only look, one after another, and lets what speaks to the platform
+ * have its turn in between. What was given up while it waited is not done at all.
+ */
+function inTurn<Result>(signal: AbortSignal, work: () => Result): Promise<Result> {
+  const turn = lastTurn.then(async () => {
+    await nextTurn()
+    signal.throwIfAborted()
+    return work()
+  })
+  lastTurn = turn.catch(() => undefined)
+  return turn
+}
+
+/** What a message hands over instead of copying it. */
+function bytesOf(message: FromThread): ArrayBuffer[] {
+  if (message.type !== 'answer') return []
+  const { answer } = message
+  if (typeof answer !== 'object' || answer === null || !('json' in answer)) return []
+  return answer.json instanceof Uint8Array && answer.json.buffer instanceof ArrayBuffer
+    ? [answer.json.buffer]
+    : []
 }
 
 serve()

@@ -45,8 +45,8 @@ export function openUpstream(options: UpstreamOptions): Upstream {
     writeGrants: (userId, delta, signal) => link.call('writeGrants', { userId, delta }, { signal }),
     merge: (base, subjects) => link.call('merge', { base, subjects }),
     compare: (before, after) => link.call('compare', { before, after }),
-    simulate: (base, request) => link.call('simulate', { base, request }),
-    conflicts: (matrix, rules, limit) => link.call('conflicts', { matrix, rules, limit }),
+    simulate: (base, question) => link.call('simulate', { base, question }),
+    conflicts: (matrix, rules, page) => link.call('conflicts', { matrix, rules, page }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

@@ -1,3 +1,6 @@
+/** Of what is written as JSON before it is sent: nothing serialises it again. */
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
 const FIRST_PRINTABLE = 0x20
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -1,14 +1,13 @@
 import type { AuditTrail, NewAuditEntry } from '../domain/audit.ts'
 import type { Logger } from '../observability/logger.ts'
+import { sourceOf } from './source-address.ts'
 
 /** Sources told apart within one minute; the rest are counted together. */
-const MAX_SOURCES = 1_000
+const MAX_SOURCES = 50
 const OTHERS = 'other'
 /** Minutes kept while the trail cannot be written; older ones are given up. */
 const MAX_MINUTES = 60
 const MINUTE_MS = 60_000
-/** Entries that go to the trail at once. */
-const PIECE = 200
 
 type Counts = { unauthenticated: number; forbidden: number }
 
@@ -23,6 +22,9 @@ export type RefusedLoginsOptions = {
  * Counts refused credentials and scopes by minute and source address, and records the counts in the
  * trail: one entry for each source and minute, however many requests there were. While the trail
  * cannot be written the counts of the last hour are kept.
+ *
+ * The source is who opened the connection, IPv6 by /64. No header is believed: where a proxy stands in
+ * front, every request has the proxy's address, and the proxy's own log has the others.
  */
 export class RefusedLogins implements AsyncDisposable {
   readonly #options: RefusedLoginsOptions
@@ -48,7 +50,7 @@ export class RefusedLogins implements AsyncDisposable {
         this.#minutes.delete(oldest)
       }
     }
-    const key = `${plane} ${source}`
+    const key = `${plane} ${sourceOf(source)}`
     const known = sources.has(key) || sources.size < MAX_SOURCES
     const name = known ? key : `${plane} ${OTHERS}`
     let counts = sources.get(name)
@@ -80,15 +82,12 @@ export class RefusedLogins implements AsyncDisposable {
   async #record(before: number): Promise<void> {
     for (const [minute, sources] of [...this.#minutes]) {
       if (minute >= before) continue
-      while (sources.size > 0) {
-        const piece = [...sources].slice(0, PIECE)
-        try {
-          await this.#options.audit.append(piece.map(([key, counts]) => entry(minute, key, counts)))
-        } catch (error) {
-          this.#options.logger.error({ err: error }, 'refused logins were not recorded')
-          return
-        }
-        for (const [key] of piece) sources.delete(key)
+      try {
+        const entries = [...sources].map(([key, counts]) => entry(minute, key, counts))
+        await this.#options.audit.append(entries)
+      } catch (error) {
+        this.#options.logger.error({ err: error }, 'refused logins were not recorded')
+        return
       }
       this.#minutes.delete(minute)
     }

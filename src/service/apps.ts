@@ -61,6 +61,7 @@ export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
       lastRebuild: rebuilder.last,
       runningRebuild: rebuilder.running,
       unknownUsersQueued: unknownUsers.queued,
+      unmatchedRules: parts.ruleWatch.unmatched,
     }),
   })
   stack.defer(() => closeListener(admin))

@@ -5,9 +5,11 @@ import { systemClock } from '../worker/clock.ts'
 import { ReportWriter } from '../worker/report-writer.ts'
 import { RoleChangeRunner } from '../worker/role-change-runner.ts'
 import type { RoleChangeRunnerOptions } from '../worker/role-change-runner.ts'
+import { StartAudit } from '../worker/start-audit.ts'
 import { SunsetSchedule } from '../worker/sunset-schedule.ts'
 import { RecentlyWrittenGrants } from '../worker/written-grants.ts'
 import type { Parts } from './parts.ts'
+import { serviceVersion } from './version.ts'
 
 export type ChangeOverrides = Pick<RoleChangeRunnerOptions, 'leaseMs' | 'readBack' | 'onStep'>
 
@@ -52,14 +54,26 @@ export function createChangeWorkers(
   const retention = stack.use(
     new AuditRetention({
       days: config.auditRetentionDays,
-      prune: (olderThan) => store.pruneAudit(olderThan),
+      prune: (olderThan, signal) => store.pruneAudit(olderThan, signal),
       logger,
       now,
+    }),
+  )
+  const startAudit = stack.use(
+    new StartAudit({
+      trail: audit,
+      version: serviceVersion(),
+      rules,
+      retentionDays: config.auditRetentionDays,
+      witness: () => store.witnessAtStart(),
+      logger,
+      clock,
     }),
   )
   const verifier = stack.use(new AuditVerifier({ trail: audit, metrics, logger, clock }))
   const refusedLogins = stack.use(new RefusedLogins({ audit, logger, now }))
   const begin = (): void => {
+    startAudit.begin()
     void writtenGrants.refresh()
     runner.begin()
     sunsets.begin()

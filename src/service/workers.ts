@@ -1,5 +1,6 @@
 import { RebuildAudit } from '../worker/rebuild-audit.ts'
 import { Rebuilder } from '../worker/rebuilder.ts'
+import { RuleWatch } from '../worker/rule-watch.ts'
 import { RebuildSchedule } from '../worker/schedule.ts'
 import { StartCheck } from '../worker/start-check.ts'
 import { UnknownUsers } from '../worker/unknown-users.ts'
@@ -16,6 +17,7 @@ export function createWorkers(
     directory: upstream,
     publisher,
     organizationId: config.genesys.organizationId,
+    confirmed: (organizationId) => parts.store.confirmOrganization(organizationId),
     logger,
   })
   const unknownUsers = stack.use(
@@ -32,6 +34,8 @@ export function createWorkers(
   late.unknownUsers = unknownUsers
   late.startCheck = startCheck
   const audit = stack.use(new RebuildAudit({ trail: parts.store.audit, metrics, logger }))
+  const ruleWatch = new RuleWatch({ rules: config.roleRules, logger })
+  ruleWatch.look(publisher.held)
   const rebuilder = stack.use(
     new Rebuilder({
       directory: upstream,
@@ -45,7 +49,10 @@ export function createWorkers(
       metrics,
       logger,
       now,
-      onEnded: (rebuild) => schedule.ended(rebuild),
+      onEnded: (rebuild) => {
+        ruleWatch.look(publisher.held)
+        schedule.ended(rebuild)
+      },
     }),
   )
   const schedule = stack.use(
@@ -61,7 +68,7 @@ export function createWorkers(
     await schedule[Symbol.asyncDispose]()
     await rebuilder[Symbol.asyncDispose]()
   }
-  return { startCheck, unknownUsers, rebuilder, schedule, stop }
+  return { startCheck, unknownUsers, rebuilder, ruleWatch, schedule, stop }
 }
 
 export type Workers = ReturnType<typeof createWorkers>

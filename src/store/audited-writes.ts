@@ -1,20 +1,25 @@
-import type { Kysely, Transaction } from 'kysely'
-import type { AuditEntry, ChainHead, NewAuditEntry } from '../domain/audit.ts'
+import type { Transaction } from 'kysely'
+import type { AuditAction, AuditEntry, NewAuditEntry } from '../domain/audit.ts'
+import { lastCheckpoint, lockHead, moveHead } from './chain-rows.ts'
 import type { Database } from './database.ts'
-import type { StoreDialect } from './dialect.ts'
-import { entryOf, prepareEntry, sealEntry } from './seal-entry.ts'
+import type { OrganizationBinding } from './organization-binding.ts'
+import { entryOf, prepareEntry, sealEntry, withClock } from './seal-entry.ts'
 import type { PreparedEntry } from './seal-entry.ts'
 import type { AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
 import type { Witness } from './witness.ts'
 
 /** Rows of one insert: their parameters stay far below what either database takes. */
 const INSERT_ROWS = 500
+/** By how much the clocks of instances may differ without a word. */
+const CLOCK_TOLERANCE_MS = 5_000
+const PRUNED: AuditAction = 'audit_pruned'
 
 export type Append = (entries: readonly NewAuditEntry[]) => Promise<void>
 
 export type AuditedWritesOptions = {
   readonly database: Database
   readonly witness: Witness
+  readonly organization: OrganizationBinding
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -45,60 +50,69 @@ export class AuditedWrites {
     return rows.map(entryOf)
   }
 
+  /**
+   * The head as it is committed now, compared with the witness and kept by it: what is removed from
+   * the chain from here on stands before an entry that the witness knows.
+   *
+   * Undefined when chain and witness contradict each other.
+   */
+  async settle(): Promise<AuditHeadRow | undefined> {
+    const { database, witness } = this.#options
+    const { head, checkpoint } = await database.write(async (transaction) => {
+      const locked = await lockHead(transaction, database.dialect)
+      await witness.compare(transaction, locked)
+      return { head: locked, checkpoint: await lastCheckpoint(transaction) }
+    })
+    witness.advance(head, checkpoint)
+    await witness.settle()
+    return witness.disputed === undefined ? head : undefined
+  }
+
   async #commit<T>(work: (transaction: Transaction<Tables>, seal: Seal) => Promise<T>): Promise<T> {
-    const { database, witness, now } = this.#options
-    let head: ChainHead | undefined
-    const result = await database.write((transaction) =>
-      work(transaction, async (entries) => {
-        const before = await lockedHead(transaction, database.dialect)
-        await witness.compare(before, (sequence) => hashAt(transaction, sequence))
-        const rows = sealAll(entries, before, now())
-        await insertRows(transaction, rows)
-        head = lastOf(rows)
-        return rows
-      }),
-    )
-    if (head !== undefined) witness.advance(head)
+    const { database, witness, organization } = this.#options
+    const committed: Committed = { head: undefined, checkpoint: undefined }
+    const result = await database.write(async (transaction) => {
+      await organization.check(transaction)
+      return work(transaction, (entries) => this.#seal(transaction, entries, committed))
+    })
+    if (committed.head !== undefined) witness.advance(committed.head, committed.checkpoint)
     return result
+  }
+
+  async #seal(
+    transaction: Transaction<Tables>,
+    entries: readonly PreparedEntry[],
+    committed: Committed,
+  ): Promise<readonly AuditEntryRow[]> {
+    const { database, witness, now } = this.#options
+    const before = await lockHead(transaction, database.dialect)
+    await witness.compare(transaction, before)
+    const rows = sealAll(entries, before, now())
+    const last = rows.at(-1)
+    if (last === undefined) return rows
+    await insertRows(transaction, rows)
+    const { sequence: count, hash, time } = last
+    committed.head = { id: before.id, count, hash, time }
+    await moveHead(transaction, committed.head)
+    const known = witness.head
+    const moved = known?.count !== before.count || rows.some(({ action }) => action === PRUNED)
+    committed.checkpoint = moved ? await lastCheckpoint(transaction) : known.checkpoint
+    return rows
   }
 }
 
 type Seal = (entries: readonly PreparedEntry[]) => Promise<readonly AuditEntryRow[]>
 
-/** Null for an entry that retention removed; undefined for one that is not there. */
-export async function hashAt(
-  db: Kysely<Tables>,
-  sequence: number,
-): Promise<string | null | undefined> {
-  const entry = await db
-    .selectFrom('audit_entries')
-    .select('hash')
-    .where('sequence', '=', sequence)
-    .executeTakeFirst()
-  if (entry !== undefined) return entry.hash
-  const checkpoint = await db
-    .selectFrom('audit_checkpoints')
-    .select(['through', 'hash'])
-    .where('through', '>=', sequence)
-    .orderBy('through')
-    .executeTakeFirst()
-  if (checkpoint === undefined) return undefined
-  return checkpoint.through === sequence ? checkpoint.hash : null
+/** What the witness is told once the transaction is committed, and never before. */
+type Committed = {
+  head: AuditHeadRow | undefined
+  checkpoint: { readonly through: number; readonly hash: string } | null | undefined
 }
 
-export async function readHead(db: Kysely<Tables>): Promise<AuditHeadRow> {
-  return db.selectFrom('audit_head').selectAll().executeTakeFirstOrThrow()
-}
-
-async function lockedHead(
-  transaction: Transaction<Tables>,
-  dialect: StoreDialect,
-): Promise<AuditHeadRow> {
-  const query = transaction.selectFrom('audit_head').selectAll()
-  return dialect.forUpdate(query).executeTakeFirstOrThrow()
-}
-
-/** A clock that was set back stands still in the chain. */
+/**
+ * A clock that was set back stands still in the chain, as it does for every entry after one whose
+ * clock was ahead; such entries tell what their clock said.
+ */
 function sealAll(
   entries: readonly PreparedEntry[],
   head: AuditHeadRow,
@@ -107,7 +121,8 @@ function sealAll(
   const time = Math.max(now, head.time)
   let previousHash = head.hash
   return entries.map((entry, index) => {
-    const row = sealEntry(entry, head.count + index + 1, time, previousHash)
+    const told = time - now > CLOCK_TOLERANCE_MS ? withClock(entry, now) : entry
+    const row = sealEntry(told, head.count + index + 1, time, previousHash)
     previousHash = row.hash
     return row
   })
@@ -121,16 +136,4 @@ async function insertRows(
     const values = rows.slice(start, start + INSERT_ROWS)
     await transaction.insertInto('audit_entries').values(values).execute()
   }
-  const last = rows.at(-1)
-  if (last === undefined) return
-  await transaction
-    .updateTable('audit_head')
-    .set({ count: last.sequence, hash: last.hash, time: last.time })
-    .where('id', '=', 1)
-    .execute()
-}
-
-function lastOf(rows: readonly AuditEntryRow[]): ChainHead | undefined {
-  const last = rows.at(-1)
-  return last && { count: last.sequence, hash: last.hash }
 }

@@ -8,14 +8,17 @@ import type { StoreDialect } from './dialect.ts'
 import { findBatch, lockBatch } from './find-batch.ts'
 import type { Tables } from './tables.ts'
 
-export function isHeld({ lease_until: leaseUntil }: StoredBatch, now: number): boolean {
-  return leaseUntil !== null && leaseUntil > now
+/** @param sharedNow by the clock that leases are set by: see {@link StoreDialect.sharedNow} */
+export function isHeld({ lease_until: leaseUntil }: StoredBatch, sharedNow: number): boolean {
+  return leaseUntil !== null && leaseUntil > sharedNow
 }
 
 type ClaimRequest = {
   readonly owner: string
   readonly leaseMs: number
   readonly maxUsers: number | undefined
+  /** Batches that the owner holds, also when it was too busy to keep their leases. */
+  readonly inHand: readonly string[]
   readonly now: number
 }
 
@@ -23,13 +26,14 @@ type ClaimRequest = {
 export async function claimBatch(
   transaction: Transaction<Tables>,
   dialect: StoreDialect,
-  { owner, leaseMs, maxUsers, now }: ClaimRequest,
+  { owner, leaseMs, maxUsers, inHand, now }: ClaimRequest,
 ): Promise<Claim | undefined> {
-  const id = await oldestFree(transaction, now, maxUsers)
+  const sharedNow = await dialect.sharedNow(transaction, now)
+  const id = await oldestFree(transaction, sharedNow, inHand, maxUsers)
   if (id === undefined) return undefined
   // Its holder may have come back to life since it was chosen.
   const row = await lockBatch(transaction, dialect, id)
-  if (isHeld(row, now) || !LIVE_STATES.includes(row.state)) return undefined
+  if (isHeld(row, sharedNow) || !LIVE_STATES.includes(row.state)) return undefined
   const fence = row.fence + 1
   await transaction
     .updateTable('role_change_batches')
@@ -38,7 +42,7 @@ export async function claimBatch(
       started_at: row.started_at ?? now,
       fence,
       owner,
-      lease_until: now + leaseMs,
+      lease_until: sharedNow + leaseMs,
     })
     .where('id', '=', id)
     .execute()
@@ -49,6 +53,7 @@ export async function claimBatch(
 async function oldestFree(
   db: Kysely<Tables>,
   now: number,
+  inHand: readonly string[],
   maxUsers = Number.MAX_SAFE_INTEGER,
 ): Promise<string | undefined> {
   const chosen = await db
@@ -58,6 +63,7 @@ async function oldestFree(
     .where((is) =>
       is.or([is('candidate.lease_until', 'is', null), is('candidate.lease_until', '<=', now)]),
     )
+    .$if(inHand.length > 0, (query) => query.where('candidate.id', 'not in', inHand))
     .where((is) =>
       is.not(
         is.exists(
@@ -72,6 +78,7 @@ async function oldestFree(
             .where((either) =>
               either.or([
                 either('other.lease_until', '>', now),
+                ...inHand.map((id) => either('other.id', '=', id)),
                 either('other.queue_number', '<', either.ref('candidate.queue_number')),
               ]),
             ),
@@ -86,6 +93,17 @@ async function oldestFree(
           .whereRef('item.batch_id', '=', 'candidate.id'),
       '<=',
       maxUsers,
+    )
+    // A grant whose time is over waits for nobody's other changes.
+    .orderBy(
+      (is) =>
+        is.exists(
+          is
+            .selectFrom('role_change_sunsets as sunset')
+            .select(sql.lit(1).as('one'))
+            .whereRef('sunset.carried_by', '=', 'candidate.id'),
+        ),
+      'desc',
     )
     .orderBy('candidate.queue_number')
     .limit(1)
@@ -106,13 +124,14 @@ export async function lockClaimed(
 
 /** False when the claim was lost. */
 export async function renewClaim(
-  db: Kysely<Tables>,
+  transaction: Transaction<Tables>,
+  dialect: StoreDialect,
   { batch, token }: Claim,
-  until: number,
+  { leaseMs, now }: Pick<ClaimRequest, 'leaseMs' | 'now'>,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await db
+  const { numUpdatedRows } = await transaction
     .updateTable('role_change_batches')
-    .set({ lease_until: until })
+    .set({ lease_until: (await dialect.sharedNow(transaction, now)) + leaseMs })
     .where('id', '=', batch.id)
     .where('fence', '=', Number(token))
     .where('lease_until', 'is not', null)

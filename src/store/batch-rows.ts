@@ -8,6 +8,7 @@ import type {
   GrantDelta,
   GrantIntent,
   ItemState,
+  Origin,
   RoleChangeBatch,
   RoleChangeItem,
 } from '../domain/role-change.ts'
@@ -87,6 +88,11 @@ function batchOf(row: StoredBatch, counts: Record<ItemState, number>): RoleChang
     state: row.state,
     requestedBy: row.requested_by,
     requestId: row.request_id,
+    runFor: originOf(row.run_by, row.run_request_id) ?? {
+      actor: row.requested_by,
+      requestId: row.request_id,
+    },
+    stopFor: originOf(row.stop_by, row.stop_request_id),
     comment: row.comment,
     onFailure: row.on_failure,
     force: row.force === 1,
@@ -99,4 +105,8 @@ function batchOf(row: StoredBatch, counts: Record<ItemState, number>): RoleChang
     error: parsed(row.error) as ChangeError | null,
     counts,
   }
+}
+
+function originOf(actor: string | null, requestId: string | null): Origin | null {
+  return actor === null ? null : { actor, requestId: requestId ?? '' }
 }

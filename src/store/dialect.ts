@@ -19,7 +19,7 @@ export type DatabaseLocation =
   | { readonly kind: 'postgres'; readonly url: Secret }
 
 /** What transactions of several processes must not do at once, by the key of its lock. */
-const LOCKS = { migrations: 7_301, queue: 7_302 } as const
+const LOCKS = { migrations: 7_301, queue: 7_302, retention: 7_303 } as const
 
 /** Where the two databases differ; migrations apart, everything else is the same code. */
 export type StoreDialect = {
@@ -27,6 +27,11 @@ export type StoreDialect = {
   readonly dialect: Dialect
   /** Held until the transaction ends. */
   lock(transaction: Transaction<Tables>, name: keyof typeof LOCKS): Promise<void>
+  /**
+   * The time (epoch ms) by the one clock that all instances share, for what one of them sets and
+   * others judge by: the server's. A file is one host's, so there it is the process's own.
+   */
+  sharedNow(transaction: Transaction<Tables>, processNow: number): Promise<number>
   /** Rows that nobody else changes until the transaction ends. */
   forUpdate<DB, TB extends keyof DB, O>(
     query: SelectQueryBuilder<DB, TB, O>,
@@ -41,6 +46,11 @@ export function createDialect(location: DatabaseLocation, logger: Logger): Store
       dialect: createPostgresDialect(location.url, logger),
       async lock(transaction, name) {
         await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS[name])})`.execute(transaction)
+      },
+      async sharedNow(transaction) {
+        const { rows } = await sql<{ now: number }>`
+          select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(transaction)
+        return rows[0]?.now ?? Number.NaN
       },
       forUpdate: (query) => query.forUpdate(),
     }
@@ -58,6 +68,7 @@ export function createDialect(location: DatabaseLocation, logger: Logger): Store
     dialect: new SqliteThreadDialect(link),
     // A writing transaction has the whole database to itself from its first moment.
     lock: () => Promise.resolve(),
+    sharedNow: (_transaction, processNow) => Promise.resolve(processNow),
     forUpdate: (query) => query,
   }
 }

@@ -5,11 +5,17 @@ import type { Migration } from 'kysely/migration'
 import { Failure } from '../domain/failure.ts'
 import type { DatabaseKind, StoreDialect } from './dialect.ts'
 import { auditRoleChangesReports } from './migrations/0001-audit-role-changes-reports.ts'
+import { originsAndWriteIds } from './migrations/0002-origins-and-write-ids.ts'
+import { reportPieces } from './migrations/0003-report-pieces.ts'
 import type { Tables } from './tables.ts'
 
 /** Every migration there is, by name; names sort in the order of their application. */
 function migrations(kind: DatabaseKind): Record<string, Migration> {
-  return { '0001-audit-role-changes-reports': auditRoleChangesReports(kind) }
+  return {
+    '0001-audit-role-changes-reports': auditRoleChangesReports(kind),
+    '0002-origins-and-write-ids': originsAndWriteIds(),
+    '0003-report-pieces': reportPieces(),
+  }
 }
 
 /**

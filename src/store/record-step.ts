@@ -60,10 +60,11 @@ function patchedColumns(patch: ItemPatch): Partial<ItemRow> {
 
 async function noteWritten(
   transaction: Transaction<Tables>,
-  { userId, add, remove }: NonNullable<RecordStep['written']>,
+  { id, userId, add, remove }: NonNullable<RecordStep['written']>,
   now: number,
 ): Promise<void> {
-  const row = { user_id: userId, delta: jsonText({ add, remove }), written_at: now }
+  const delta = jsonText({ add, remove })
+  const row = { user_id: userId, delta, written_at: now, write_id: id }
   await transaction.insertInto('role_change_writes').values(row).execute()
 }
 

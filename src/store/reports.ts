@@ -8,6 +8,7 @@ import type { AuditedWrites } from './audited-writes.ts'
 import { jsonText } from './batch-rows.ts'
 import type { Database } from './database.ts'
 import type { DatabaseKind } from './dialect.ts'
+import { removeExpiredReports } from './report-retention.ts'
 import { storableText } from './storable-text.ts'
 import type { Tables } from './tables.ts'
 
@@ -49,7 +50,8 @@ export class Reports implements ReportStore {
           created_at: now(),
           finished_at: null,
           error: null,
-          content: null,
+          pieces: null,
+          length: null,
         })
         .execute()
       await append(audit(id))
@@ -60,22 +62,68 @@ export class Reports implements ReportStore {
   async finish(id: string, result: ReportResult): Promise<void> {
     const { database, now } = this.#options
     const { state } = result
-    const content = result.state === 'succeeded' ? result.content : null
     const error = result.state === 'failed' ? storableText(result.error) : null
-    if (content !== null && content.length > MAX_REPORT_LENGTH) {
-      throw new Failure('too-large', `a report may have ${MAX_REPORT_LENGTH} characters at most`)
-    }
+    const written = result.state === 'succeeded' ? await this.#write(id, result.content) : {}
     await database.write(async (transaction) => {
-      const { numUpdatedRows } = await transaction
+      await requireRunning(transaction, id)
+      await transaction
         .updateTable('reports')
-        .set({ state, content, error, finished_at: now() })
+        .set({ state, error, ...written, finished_at: now() })
         .where('id', '=', id)
-        .where('state', '=', 'running')
-        .executeTakeFirstOrThrow()
-      if (numUpdatedRows === 1n) return
-      await readReport(transaction, id)
-      throw new Failure('conflict', `the report ${id} has ended already`)
+        .execute()
     })
+  }
+
+  async *content(id: string): AsyncGenerator<string> {
+    const { database } = this.#options
+    const { state, pieces, error } = await database.read((db) => readReport(db, id))
+    if (state !== 'succeeded' || pieces === null) {
+      const reason = state === 'running' ? 'is being made' : `failed: ${error ?? 'unknown'}`
+      throw new Failure('conflict', `the report ${reason}`)
+    }
+    for (let number = 0; number < pieces; number++) {
+      const piece = await database.read((db) =>
+        db
+          .selectFrom('report_pieces')
+          .select('content')
+          .where('report_id', '=', id)
+          .where('number', '=', number)
+          .executeTakeFirst(),
+      )
+      if (!piece) throw new Failure('gone', `the report ${id} was removed`)
+      yield piece.content
+    }
+  }
+
+  removeExpired(): Promise<number> {
+    const { database, now } = this.#options
+    return removeExpiredReports(database, now())
+  }
+
+  /** A transaction for each piece: no other write waits long. */
+  async #write(id: string, content: Iterable<string>) {
+    const { database } = this.#options
+    let pieces = 0
+    let length = 0
+    for (const piece of content) {
+      length += piece.length
+      if (length > MAX_REPORT_LENGTH) {
+        throw new Failure('too-large', `a report may have ${MAX_REPORT_LENGTH} characters at most`)
+      }
+      const number = pieces
+      await database.write(async (transaction) => {
+        await requireRunning(transaction, id)
+        if (number === 0) {
+          await transaction.deleteFrom('report_pieces').where('report_id', '=', id).execute()
+        }
+        await transaction
+          .insertInto('report_pieces')
+          .values({ report_id: id, number, content: piece })
+          .execute()
+      })
+      pieces += 1
+    }
+    return { pieces, length }
   }
 
   async find(id: string): Promise<StoredReport> {
@@ -92,13 +140,12 @@ export class Reports implements ReportStore {
       createdAt: row.created_at,
       finishedAt: row.finished_at,
       ...(error === null ? {} : { error }),
-      ...(row.content === null ? {} : { content: row.content }),
     }
   }
 }
 
 /**
- * Ends, at start, what a process has left behind. A SQLite file has one service at a time; on
+ * Ends, at start, what a process has left behind, and removes what it had written of it. A SQLite file has one service at a time; on
  * PostgreSQL another one may be at work on what is not too old.
  */
 export async function endInterruptedReports(
@@ -112,10 +159,21 @@ export async function endInterruptedReports(
     .where('state', '=', 'running')
   if (kind === 'postgres') query = query.where('created_at', '<=', now - MAX_RUNNING_MS)
   await query.execute()
+  await db
+    .deleteFrom('report_pieces')
+    .where('report_id', 'in', (select) =>
+      select.selectFrom('reports').select('id').where('state', '=', 'failed'),
+    )
+    .execute()
 }
 
 async function readReport(db: Kysely<Tables>, id: string) {
   const row = await db.selectFrom('reports').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) throw new Failure('not-found', `there is no report ${id}`)
   return row
+}
+
+async function requireRunning(db: Kysely<Tables>, id: string): Promise<void> {
+  const { state } = await readReport(db, id)
+  if (state !== 'running') throw new Failure('conflict', `the report ${id} has ended already`)
 }

@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
-import type { NewAuditEntry } from '../domain/audit.ts'
+import type { AuditOutcome, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import type { AuditedWrites } from './audited-writes.ts'
-import { hashAt, readHead } from './audited-writes.ts'
 import { LIVE_STATES } from './batch-rows.ts'
+import { hashAt } from './chain-rows.ts'
 import type { Database } from './database.ts'
-import type { Tables } from './tables.ts'
+import type { AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
 
 const DAY_MS = 24 * 60 * 60_000
 /** How long a key answers the batch of the first time, and what was written can be asked for. */
@@ -13,10 +13,18 @@ const KEPT_MS = 7 * DAY_MS
 const PRUNED_BATCHES = 100
 const PRUNED_ENTRIES = 20_000
 
+/**
+ * The trail must know a time before it is believed to have come: an entry at least this old and at
+ * most that old. A host that starts with a clock that is years ahead would remove everything.
+ */
+const LIVED_THROUGH_MS = { atLeast: 22 * 60 * 60_000, atMost: 3 * DAY_MS } as const
+
 export type Pruned = {
   readonly entries: number
   readonly batches: number
   readonly reports: number
+  /** Why nothing was removed, where something would have been. */
+  readonly withheld?: string
 }
 
 export type PruneOptions = {
@@ -26,28 +34,84 @@ export type PruneOptions = {
   readonly now: () => number
 }
 
+const NOTHING: Pruned = { entries: 0, batches: 0, reports: 0 }
+
 /**
  * Removes what is older than a time (epoch milliseconds): entries of the trail but the last, batches
  * that have ended and whose grants have no sunset to come, and reports. The chain begins after a
  * checkpoint then, which an `audit_pruned` entry vouches for.
+ *
+ * Nothing is removed while the trail contradicts its witness, and nothing when the clock is at a time
+ * that the trail does not know yet: an entry tells of it, and by the next day the trail knows.
+ * Rejects with the signal's reason when it aborts; what was removed until then stays removed.
  */
-export async function prune(options: PruneOptions, olderThan: number): Promise<Pruned> {
-  const { database, now } = options
-  let entries = 0
-  for (;;) {
-    const removed = await pruneEntries(options, olderThan)
-    entries += removed
-    if (removed < PRUNED_ENTRIES) break
+export async function prune(
+  options: PruneOptions,
+  olderThan: number,
+  signal: AbortSignal,
+): Promise<Pruned> {
+  const { database, writes, now } = options
+  const settled = await writes.settle()
+  if (settled === undefined) {
+    return { ...NOTHING, withheld: 'the audit trail contradicts its witness' }
   }
+  // By the trail's own time where the clock is ahead of it.
+  const keptMs = now() - olderThan
+  const cut = settled.count === 0 ? olderThan : Math.min(olderThan, settled.time - keptMs)
+  const withheld = await clockFault(options, settled, olderThan)
+  if (withheld !== undefined) return { ...NOTHING, withheld }
+  const entries = await inRounds(PRUNED_ENTRIES, signal, () =>
+    pruneEntries(options, cut, settled.count),
+  )
   await database.write((transaction) => removeExpired(transaction, now()))
-  let batches = 0
-  for (;;) {
-    const removed = await database.write((transaction) => pruneBatches(transaction, olderThan))
-    batches += removed
-    if (removed < PRUNED_BATCHES) break
-  }
+  const batches = await inRounds(PRUNED_BATCHES, signal, () =>
+    database.write(async (transaction) => {
+      await database.dialect.lock(transaction, 'queue')
+      return pruneBatches(transaction, cut)
+    }),
+  )
+  signal.throwIfAborted()
   const reports = await database.write((transaction) => pruneReports(transaction, olderThan))
   return { entries, batches, reports }
+}
+
+/** As often as a round removes all that it may; answers how many were removed in all. */
+async function inRounds(
+  size: number,
+  signal: AbortSignal,
+  round: () => Promise<number>,
+): Promise<number> {
+  for (let total = 0; ;) {
+    signal.throwIfAborted()
+    const removed = await round()
+    total += removed
+    if (removed < size) return total
+  }
+}
+
+/** Why the clock cannot be believed. An empty trail has nothing to lose and nothing to tell by. */
+async function clockFault(
+  { database, writes, now }: PruneOptions,
+  { count, time }: AuditHeadRow,
+  olderThan: number,
+): Promise<string | undefined> {
+  if (count === 0) return undefined
+  const clock = now()
+  const { known, first } = await database.read(async (db) => ({
+    first: await edge(db, 'asc'),
+    known: await db
+      .selectFrom('audit_entries')
+      .select('sequence')
+      .where('time', '>=', clock - LIVED_THROUGH_MS.atMost)
+      .where('time', '<=', clock - LIVED_THROUGH_MS.atLeast)
+      .limit(1)
+      .executeTakeFirst(),
+  }))
+  if (known !== undefined || first === undefined || first.time >= olderThan) return undefined
+  if (time < clock - LIVED_THROUGH_MS.atLeast) {
+    await writes.write((_transaction, append) => append([withheldEntry(clock, time)]))
+  }
+  return `the clock is at a time that the audit trail does not know of a day ago`
 }
 
 /** Keys and written grants that nobody asks for any more. */
@@ -57,16 +121,21 @@ export async function removeExpired(db: Kysely<Tables>, now: number): Promise<vo
   await db.deleteFrom('role_change_writes').where('written_at', '<', before).execute()
 }
 
-function pruneEntries({ writes, now }: PruneOptions, olderThan: number): Promise<number> {
+/** @param settled how many entries the witness knows of: the last of them always stays */
+function pruneEntries(
+  { database, writes, now }: PruneOptions,
+  olderThan: number,
+  settled: number,
+): Promise<number> {
   return writes.write(async (transaction, append) => {
+    await database.dialect.lock(transaction, 'retention')
     const first = await edge(transaction, 'asc')
     const last = await edge(transaction, 'desc', olderThan)
-    const { count } = await readHead(transaction)
     if (first === undefined || last === undefined) return 0
-    const through = Math.min(last, count - 1, first + PRUNED_ENTRIES - 1)
-    if (through < first) return 0
+    const through = Math.min(last.sequence, settled - 1, first.sequence + PRUNED_ENTRIES - 1)
+    if (through < first.sequence) return 0
     const hash = await hashAt(transaction, through)
-    if (hash === null || hash === undefined) return 0
+    if (hash === undefined) return 0
     // The guard of the table lets go of what stands before a checkpoint, and of nothing else.
     await transaction
       .insertInto('audit_checkpoints')
@@ -85,16 +154,16 @@ async function edge(
   db: Kysely<Tables>,
   order: 'asc' | 'desc',
   olderThan?: number,
-): Promise<number | undefined> {
+): Promise<Pick<AuditEntryRow, 'sequence' | 'time'> | undefined> {
   // Both orders are the same in the chain; this one has an index that knows the time.
   let query = db
     .selectFrom('audit_entries')
-    .select('sequence')
+    .select(['sequence', 'time'])
     .orderBy('time', order)
     .orderBy('sequence', order)
     .limit(1)
   if (olderThan !== undefined) query = query.where('time', '<', olderThan)
-  return (await query.executeTakeFirst())?.sequence
+  return query.executeTakeFirst()
 }
 
 function prunedEntry(
@@ -103,16 +172,28 @@ function prunedEntry(
   removed: number,
   olderThan: number,
 ): NewAuditEntry {
+  const details = { through, hash, removed, olderThan: new Date(olderThan).toISOString() }
+  return retentionEntry('succeeded', details)
+}
+
+function withheldEntry(clock: number, lastEntry: number): NewAuditEntry {
+  return retentionEntry('refused', {
+    clock: new Date(clock).toISOString(),
+    lastEntry: new Date(lastEntry).toISOString(),
+  })
+}
+
+function retentionEntry(outcome: AuditOutcome, details: JsonObject): NewAuditEntry {
   return {
     action: 'audit_pruned',
-    outcome: 'succeeded',
+    outcome,
     actor: 'service',
     requestId: '',
     userId: null,
     subjectId: null,
     before: null,
     after: null,
-    details: { through, hash, removed, olderThan: new Date(olderThan).toISOString() },
+    details,
   }
 }
 

@@ -19,6 +19,7 @@ import { requestStop, resumeBatch, rollbackBatch } from './batch-commands.ts'
 import type { BatchCommand } from './batch-commands.ts'
 import type { Database } from './database.ts'
 import { findBatch, listBatches, listItems } from './find-batch.ts'
+import type { OrganizationBinding } from './organization-binding.ts'
 import { recordStep } from './record-step.ts'
 import { dueSunsets, pendingSunsets } from './sunsets.ts'
 import type { Tables } from './tables.ts'
@@ -26,6 +27,7 @@ import type { Tables } from './tables.ts'
 export type RoleChangesOptions = {
   readonly database: Database
   readonly writes: AuditedWrites
+  readonly organization: OrganizationBinding
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -76,16 +78,25 @@ export class RoleChanges implements RoleChangeStore {
     return this.#options.database.read((db) => listItems(db, id, page))
   }
 
-  claim(owner: string, leaseMs: number, maxUsers?: number): Promise<Claim | undefined> {
-    const { database, now } = this.#options
-    return this.#queueing((transaction) =>
-      claimBatch(transaction, database.dialect, { owner, leaseMs, maxUsers, now: now() }),
-    )
+  claim(
+    owner: string,
+    leaseMs: number,
+    maxUsers?: number,
+    inHand: readonly string[] = [],
+  ): Promise<Claim | undefined> {
+    const { database, organization, now } = this.#options
+    return this.#queueing(async (transaction) => {
+      if (!(await organization.mayClaim(transaction))) return undefined
+      const request = { owner, leaseMs, maxUsers, inHand, now: now() }
+      return claimBatch(transaction, database.dialect, request)
+    })
   }
 
   renew(claim: Claim, leaseMs: number): Promise<boolean> {
     const { database, now } = this.#options
-    return database.write((transaction) => renewClaim(transaction, claim, now() + leaseMs))
+    return database.write((transaction) =>
+      renewClaim(transaction, database.dialect, claim, { leaseMs, now: now() }),
+    )
   }
 
   release(claim: Claim): Promise<void> {
@@ -115,20 +126,20 @@ export class RoleChanges implements RoleChangeStore {
     return this.#command(id, audit, (command) => rollbackBatch(command, options))
   }
 
-  async writtenSince(time: number): Promise<readonly WrittenGrants[]> {
-    const rows = await this.#options.database.read((db) =>
-      db
+  async writtenSince(time: number, userId?: string): Promise<readonly WrittenGrants[]> {
+    const rows = await this.#options.database.read((db) => {
+      const since = db
         .selectFrom('role_change_writes')
         .selectAll()
         .where('written_at', '>=', time)
-        .orderBy('written_at')
         .orderBy('number')
-        .execute(),
-    )
-    return rows.map(({ user_id: userId, delta, written_at: writtenAt }) => ({
-      ...(JSON.parse(delta) as GrantDelta),
-      userId,
-      writtenAt,
+      return (userId === undefined ? since : since.where('user_id', '=', userId)).execute()
+    })
+    return rows.map((row) => ({
+      ...(JSON.parse(row.delta) as GrantDelta),
+      id: row.write_id ?? String(row.number),
+      userId: row.user_id,
+      writtenAt: row.written_at,
     }))
   }
 
@@ -138,6 +149,7 @@ export class RoleChanges implements RoleChangeStore {
 
   pendingSunsets(filter: {
     readonly userId?: string | undefined
+    readonly userIds?: readonly string[] | undefined
     readonly limit: number
   }): Promise<readonly Sunset[]> {
     return this.#options.database.read((db) => pendingSunsets(db, filter))

@@ -40,6 +40,12 @@ function boundedText(text: string): string {
   return storableText(text.slice(0, MAX_TEXT_LENGTH))
 }
 
+/** The entry, telling what the clock said (epoch ms) where the chain cannot have that time. */
+export function withClock(entry: PreparedEntry, now: number): PreparedEntry {
+  const details = JSON.parse(entry.details) as JsonObject
+  return { ...entry, details: canonicalJson({ ...details, clock: new Date(now).toISOString() }) }
+}
+
 /** Gives an entry its place: after the entry that has `previousHash`, at `time` (epoch ms). */
 export function sealEntry(
   entry: PreparedEntry,

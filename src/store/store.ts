@@ -3,17 +3,20 @@ import type { ReportStore } from '../domain/report-store.ts'
 import type { RoleChangeStore } from '../domain/role-change-store.ts'
 import type { Logger } from '../observability/logger.ts'
 import { AuditLog } from './audit-log.ts'
-import { AuditedWrites, hashAt, readHead } from './audited-writes.ts'
+import { AuditedWrites } from './audited-writes.ts'
+import { readHead } from './chain-rows.ts'
 import { Database } from './database.ts'
 import type { StoreState } from './database.ts'
 import { createDialect } from './dialect.ts'
 import type { DatabaseLocation } from './dialect.ts'
+import { OrganizationBinding } from './organization-binding.ts'
 import { endInterruptedReports, Reports } from './reports.ts'
 import { prune, removeExpired } from './retention.ts'
 import type { Pruned } from './retention.ts'
 import { RoleChanges } from './role-changes.ts'
 import { verifyChain } from './verify-chain.ts'
 import { Witness } from './witness.ts'
+import type { WitnessAtStart } from './witness.ts'
 
 export type StoreOptions = {
   readonly database: DatabaseLocation
@@ -38,10 +41,19 @@ export type Store = AsyncDisposable & {
   /** Asks the database. Rejects with `store-unavailable`. */
   ready(): Promise<void>
   /**
-   * Removes what is older than a time; the trail's last entry, batches that still move, and those
-   * with sunsets to come stay. The chain stays verifiable.
+   * Says whose organisation the platform has confirmed this service to be of. The first binds the
+   * database to it. Throws `invalid` when it belongs to another: from then on every write throws
+   * `store-unavailable`. Rejects with that too while the database cannot be asked; then the next
+   * write finds out. Until it is called, a database that is bound gives no batch to be carried out.
    */
-  pruneAudit(olderThan: Date): Promise<Pruned>
+  confirmOrganization(organizationId: string): Promise<void>
+  /** What was found of the trail's witness when the store opened. Rejects with `store-unavailable`. */
+  witnessAtStart(): Promise<WitnessAtStart>
+  /**
+   * Removes what is older than a time; the trail's last entry, batches that still move, and those
+   * with sunsets to come stay. The chain stays verifiable. Rejects with the signal's reason.
+   */
+  pruneAudit(olderThan: Date, signal: AbortSignal): Promise<Pruned>
 }
 
 /**
@@ -59,13 +71,14 @@ export function openStore(options: StoreOptions): Store {
     onState: (state) => onState?.(state),
     openWaitMs,
   })
-  const writes = new AuditedWrites({ database, witness, now })
-  const parts = { database, witness, writes, now }
+  const organization = new OrganizationBinding()
+  const writes = new AuditedWrites({ database, witness, organization, now })
+  const parts = { database, witness, writes, organization, now }
+  let found: WitnessAtStart | undefined
   database.open(async (db) => {
-    await witness.load()
-    const head = await readHead(db)
-    await witness.compare(head, (sequence) => hashAt(db, sequence))
-    witness.advance(head)
+    const opened = await witness.open(db)
+    // A second attempt finds what the first one noted.
+    found ??= opened
     await endInterruptedReports(db, dialect.kind, now())
     await removeExpired(db, now())
   })
@@ -84,7 +97,15 @@ export function openStore(options: StoreOptions): Store {
     async ready() {
       await database.read(readHead)
     },
-    pruneAudit: (olderThan) => prune(parts, olderThan.getTime()),
+    async confirmOrganization(organizationId) {
+      organization.confirm(organizationId)
+      await database.write((transaction) => organization.check(transaction, 'invalid'))
+    },
+    async witnessAtStart() {
+      await database.read(readHead)
+      return found ?? { state: 'absent', count: null }
+    },
+    pruneAudit: (olderThan, signal) => prune(parts, olderThan.getTime(), signal),
     async [Symbol.asyncDispose]() {
       await database[Symbol.asyncDispose]()
       await witness[Symbol.asyncDispose]()

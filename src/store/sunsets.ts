@@ -32,7 +32,10 @@ export async function takeSunsets(
   }
 }
 
-/** Ends what a batch had in hand: done where its user's item went through, due again elsewhere. */
+/**
+ * Ends what a batch had in hand: done where the platform was told to take grants from its user, due
+ * again elsewhere. An item that wrote nothing has taken nothing back.
+ */
 export async function settleSunsets(
   transaction: Transaction<Tables>,
   batchId: string,
@@ -46,7 +49,7 @@ export async function settleSunsets(
         .selectFrom('role_change_items')
         .select('user_id')
         .where('batch_id', '=', batchId)
-        .where('state', 'in', ['applied', 'unchanged']),
+        .where('state', '=', 'applied'),
     )
     .execute()
   const left = await transaction
@@ -124,15 +127,21 @@ export async function dueSunsets(
 
 export async function pendingSunsets(
   db: Kysely<Tables>,
-  { userId, limit }: { readonly userId?: string | undefined; readonly limit: number },
+  filter: {
+    readonly userId?: string | undefined
+    readonly userIds?: readonly string[] | undefined
+    readonly limit: number
+  },
 ): Promise<Sunset[]> {
   let query = db
     .selectFrom('role_change_sunsets')
     .selectAll()
     .orderBy('until')
     .orderBy('id')
-    .limit(limit)
+    .limit(filter.limit)
+  const { userId, userIds } = filter
   if (userId !== undefined) query = query.where('user_id', '=', userId)
+  if (userIds !== undefined) query = query.where('user_id', 'in', userIds)
   return (await query.execute()).map(sunsetOf)
 }
 
@@ -146,5 +155,6 @@ function sunsetOf(row: SunsetRow): Sunset {
     batchId: row.batch_id,
     requestedBy: row.requested_by,
     failures: row.failures,
+    carriedBy: row.carried_by,
   }
 }

@@ -7,6 +7,7 @@ import type { BatchState, ItemState, ItemStep, OnFailure } from '../domain/role-
  * text: so neither database has a say in what comes back.
  */
 export type Tables = {
+  store_facts: StoreFactRow
   audit_entries: AuditEntryRow
   audit_head: AuditHeadRow
   audit_checkpoints: AuditCheckpointRow
@@ -16,7 +17,11 @@ export type Tables = {
   role_change_sunsets: SunsetRow
   role_change_keys: KeyRow
   reports: ReportRow
+  report_pieces: ReportPieceRow
 }
+
+/** What is true of the whole database: `organization` is the one that it belongs to. */
+type StoreFactRow = { name: 'organization'; value: string }
 
 /** `before`, `after` and `details` are canonical JSON: exactly the bytes that were hashed. */
 export type AuditEntryRow = {
@@ -65,6 +70,12 @@ export type BatchRow = {
   owner: string | null
   /** Null while nobody holds the batch. */
   lease_until: number | null
+  /** Who resumed or rolled it back last; null: it runs for who made it. */
+  run_by: string | null
+  run_request_id: string | null
+  /** Who asked last for a stop. */
+  stop_by: string | null
+  stop_request_id: string | null
 }
 
 export type ItemRow = {
@@ -89,6 +100,8 @@ type WriteRow = {
   user_id: string
   delta: string
   written_at: number
+  /** What whoever wrote it calls it; null for rows older than the column. */
+  write_id: string | null
 }
 
 export type SunsetRow = {
@@ -124,5 +137,10 @@ type ReportRow = {
   created_at: number
   finished_at: number | null
   error: string | null
-  content: string | null
+  /** How many pieces its content has, and how long they are together; null while there are none. */
+  pieces: number | null
+  length: number | null
 }
+
+/** `number` is from 0. */
+type ReportPieceRow = { report_id: string; number: number; content: string }

@@ -3,11 +3,12 @@ import { sql } from 'kysely'
 import type { Kysely } from 'kysely'
 import { GENESIS_HASH } from '../domain/audit.ts'
 import type { ChainHead, Verification } from '../domain/audit.ts'
-import { readHead } from './audited-writes.ts'
+import { Failure } from '../domain/failure.ts'
+import { hasCheckpoint, lastCheckpoint, readHead } from './chain-rows.ts'
 import type { Database } from './database.ts'
 import { entryOf, hashOf } from './seal-entry.ts'
 import type { AuditCheckpointRow, AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
-import type { Witness } from './witness.ts'
+import type { Witness, WitnessedHead } from './witness.ts'
 
 /** Few enough that no check waits while a page is hashed. */
 const PAGE_ROWS = 200
@@ -15,8 +16,8 @@ const PAGE_ROWS = 200
 const MAX_RUNS = 3
 
 export type VerifyChainOptions = {
-  readonly database: Database
-  readonly witness: Witness
+  readonly database: Pick<Database, 'read'>
+  readonly witness: Pick<Witness, 'head' | 'disputed'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -27,12 +28,15 @@ type Broken = { readonly sequence: number; readonly reason: string }
 type Bounds = {
   readonly checkpoint: AuditCheckpointRow | undefined
   readonly head: AuditHeadRow
-  readonly witness: ChainHead | null
+  readonly witness: WitnessedHead | null
+  /** Whether the checkpoint that the witness knows is still there. */
+  readonly witnessedCheckpoint: boolean
 }
 
 /**
  * Recomputes the chain in pages, the event loop being free in between, and compares its end with
- * the head row and with the witness. Rejects with the signal's reason when it aborts.
+ * the head row and with the witness. Rejects with the signal's reason when it aborts, and with
+ * `overloaded` when retention keeps moving the chain's beginning.
  */
 export async function verifyChain(
   options: VerifyChainOptions,
@@ -46,7 +50,12 @@ export async function verifyChain(
       walk.end() ??
       (await options.database.read(headFault))
     const moved = broken !== null && (await checkpointMoved(options.database, bounds.checkpoint))
-    if (moved && run < MAX_RUNS) continue
+    if (moved) {
+      if (run < MAX_RUNS) continue
+      throw new Failure('overloaded', 'the trail is being pruned: it can be verified later', {
+        retryAfterSeconds: 60,
+      })
+    }
     const { head, checkpoint, witness } = bounds
     const found = broken ?? disputedBy(options.witness, head)
     return {
@@ -54,7 +63,7 @@ export async function verifyChain(
       checked: walk.checked,
       prunedThrough: checkpoint?.through ?? 0,
       head: { count: head.count, hash: head.hash },
-      witness,
+      witness: witness && { count: witness.count, hash: witness.hash },
       broken: found,
       verifiedAt: new Date(options.now()).toISOString(),
     }
@@ -63,7 +72,7 @@ export async function verifyChain(
 
 async function walkAll(
   walk: ChainWalk,
-  database: Database,
+  database: Pick<Database, 'read'>,
   signal: AbortSignal,
 ): Promise<Broken | null> {
   for (;;) {
@@ -89,17 +98,23 @@ function readPage(db: Kysely<Tables>, { position, through }: ChainWalk): Promise
     .execute()
 }
 
-async function readBounds(db: Kysely<Tables>, { head: witness }: Witness): Promise<Bounds> {
+async function readBounds(
+  db: Kysely<Tables>,
+  { head: witness }: Pick<Witness, 'head'>,
+): Promise<Bounds> {
   // In this order: what happens meanwhile puts the chain ahead of the witness, and the entry that
   // vouches for a checkpoint before the head.
-  const checkpoint = await readCheckpoint(db)
-  return { witness, checkpoint, head: await readHead(db) }
+  const checkpoint = await lastCheckpoint(db)
+  const known = witness?.checkpoint ?? null
+  const witnessedCheckpoint = known === null || (await hasCheckpoint(db, known))
+  return { witness, witnessedCheckpoint, checkpoint, head: await readHead(db) }
 }
 
 /** In one statement, so that what is appended meanwhile shows in both or in neither. */
 async function headFault(db: Kysely<Tables>): Promise<Broken | null> {
   const { count, last } = await db
     .selectFrom('audit_head')
+    .where('id', '=', 1)
     .select('count')
     .select((from) =>
       from
@@ -112,25 +127,16 @@ async function headFault(db: Kysely<Tables>): Promise<Broken | null> {
   return fault(Math.min(last, count) + 1, 'the head row does not name the last entry')
 }
 
-async function readCheckpoint(db: Kysely<Tables>): Promise<AuditCheckpointRow | undefined> {
-  return db
-    .selectFrom('audit_checkpoints')
-    .selectAll()
-    .orderBy('through', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-}
-
 async function checkpointMoved(
-  database: Database,
+  database: Pick<Database, 'read'>,
   before: AuditCheckpointRow | undefined,
 ): Promise<boolean> {
-  const now = await database.read(readCheckpoint)
+  const now = await database.read(lastCheckpoint)
   return now?.through !== before?.through
 }
 
 /** A witness that was contradicted once stays so, whatever was appended since. */
-function disputedBy(witness: Witness, head: ChainHead): Broken | null {
+function disputedBy(witness: VerifyChainOptions['witness'], head: ChainHead): Broken | null {
   const { disputed } = witness
   if (disputed === undefined) return null
   return { sequence: witness.head?.count ?? head.count, reason: disputed }
@@ -171,7 +177,7 @@ class ChainWalk {
     this.#last = { count: row.sequence, hash: row.hash }
     this.#lastTime = row.time
     this.checked += 1
-    this.#attested ||= attests(row, this.#bounds.checkpoint)
+    this.#attested ||= attests(row, this.#bounds)
     if (row.sequence === head.count && row.hash !== head.hash) {
       return fault(row.sequence, 'it is not the entry that the head row names')
     }
@@ -194,8 +200,12 @@ class ChainWalk {
     if (this.checked === 0 && hash !== head.hash) {
       return fault(count, 'it is not the entry that the head row names')
     }
-    if (witness !== null && witness.count === checkpoint?.through) {
-      if (witness.hash !== checkpoint.hash) return fault(count, 'the witness names another entry')
+    if (witness !== null && witness.count > 0 && witness.count <= (checkpoint?.through ?? 0)) {
+      return fault(witness.count, 'it was removed, though the witness knows of none after it')
+    }
+    if (witness?.checkpoint && !this.#bounds.witnessedCheckpoint) {
+      const { through } = witness.checkpoint
+      return fault(through, 'the checkpoint there, which the witness knows, is gone')
     }
     if (this.#attested) return null
     return fault(checkpoint?.through ?? 0, 'entries were removed, but none tells of it')
@@ -229,8 +239,11 @@ function contentFault(row: AuditEntryRow): Broken | null {
   }
 }
 
-function attests(row: AuditEntryRow, checkpoint: AuditCheckpointRow | undefined): boolean {
+/** A checkpoint that the witness does not know must have been made after what the witness knows. */
+function attests(row: AuditEntryRow, { checkpoint, witness }: Bounds): boolean {
   if (checkpoint === undefined || row.action !== 'audit_pruned') return false
+  const isKnown = witness === null || witness.checkpoint?.through === checkpoint.through
+  if (!isKnown && row.sequence <= witness.count) return false
   const { through, hash } = entryOf(row).details
   return through === checkpoint.through && hash === checkpoint.hash
 }

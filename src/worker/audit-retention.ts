@@ -10,8 +10,11 @@ export type AuditRetentionOptions = {
   /** Days that entries, ended batches and reports are kept; 0 for ever. */
   readonly days: number
   /** Removes what is older than a time; see `Store.pruneAudit`. */
-  readonly prune: (olderThan: Date) => Promise<object>
-  readonly logger: Pick<Logger, 'info' | 'error'>
+  readonly prune: (
+    olderThan: Date,
+    signal: AbortSignal,
+  ) => Promise<{ readonly entries: number; readonly withheld?: string }>
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -19,6 +22,7 @@ export type AuditRetentionOptions = {
 /** Removes what is past its retention, at the start and once a day. A failure waits for the next day. */
 export class AuditRetention {
   readonly #options: AuditRetentionOptions
+  readonly #stopping = new AbortController()
   #task: ScheduledTask | undefined
   #pruning: Promise<void> | undefined
 
@@ -34,6 +38,7 @@ export class AuditRetention {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
     await this.#task?.destroy()
     await this.#pruning
   }
@@ -46,10 +51,14 @@ export class AuditRetention {
 
   async #prune(): Promise<void> {
     const { days, prune, logger, now } = this.#options
+    const { signal } = this.#stopping
     try {
-      const removed = await prune(new Date(now() - days * DAY_MS))
-      logger.info({ days, ...removed }, 'what is past its retention was removed')
+      const removed = await prune(new Date(now() - days * DAY_MS), signal)
+      if (removed.withheld === undefined) {
+        logger.info({ days, ...removed }, 'what is past its retention was removed')
+      } else logger.warn({ days, ...removed }, 'what is past its retention was kept')
     } catch (error) {
+      if (signal.aborted) return
       logger.error({ err: error, days }, 'what is past its retention could not be removed')
     }
   }

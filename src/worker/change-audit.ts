@@ -1,10 +1,12 @@
 import type { AuditOutcome, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import type { Grant } from '../domain/facts.ts'
-import type { BatchState, ChangeError, RoleChangeBatch } from '../domain/role-change.ts'
+import type { BatchState, ChangeError, Origin, RoleChangeBatch } from '../domain/role-change.ts'
 import type { RoleChangeItem } from '../domain/role-change.ts'
+import type { ClaimedBatch } from './claimed-batch.ts'
+import { fitEntry } from './fit-entry.ts'
 
-/** More permissions than this are counted, not named: an entry of the trail is bounded in size. */
-const MAX_NAMED_PERMISSIONS = 1_000
+/** Of a reason: others' words may be in it. */
+const MAX_REASON_LENGTH = 2_000
 
 type ItemEntry = {
   readonly operation: 'apply' | 'rollback'
@@ -16,50 +18,45 @@ type ItemEntry = {
 
 /**
  * A `role_assignment_change`: `before` and `after` are `{grants: [{roleId, divisionId}]}` (the user's
- * direct grants) or null where they are not known; `details` hold `operation`, `position` and what
- * the outcome calls for: `added`, `removed`, `addedPermissions`, `removedPermissions`, `conflicts`,
- * `reason`, `upstream`.
+ * direct grants) or null where they are not known; `details` hold `operation`, `position`, `names` and
+ * what the outcome calls for: `added`, `removed`, `addedPermissions`, `removedPermissions`,
+ * `conflicts`, `reason`, `upstream`. Long lists are cut: see {@link fitEntry}.
  */
 export function itemEntry(
-  batch: RoleChangeBatch,
+  { batch, names }: Pick<ClaimedBatch, 'batch' | 'names'>,
   item: RoleChangeItem,
   { operation, outcome, before, after, details = {} }: ItemEntry,
 ): NewAuditEntry {
-  return {
+  const entry: NewAuditEntry = {
     action: 'role_assignment_change',
     outcome,
-    actor: batch.requestedBy,
-    requestId: batch.requestId,
+    ...batch.runFor,
     userId: item.userId,
     subjectId: batch.id,
     before: before && { grants: before },
     after: after && { grants: after },
     details: { operation, position: item.position, ...details },
   }
-}
-
-/** Permission codes as details of an entry, with their number where they are too many to name. */
-export function namedPermissions(name: string, codes: readonly string[]): JsonObject {
-  if (codes.length <= MAX_NAMED_PERMISSIONS) return { [name]: codes }
-  return { [name]: codes.slice(0, MAX_NAMED_PERMISSIONS), [`${name}Count`]: codes.length }
+  return fitEntry(entry, names)
 }
 
 export function errorDetails(error: ChangeError): JsonObject {
-  const { message: reason, upstream } = error
+  const { message, upstream } = error
+  const reason = message.slice(0, MAX_REASON_LENGTH)
   return upstream ? { reason, upstream } : { reason }
 }
 
-/** A batch came to rest: it ended, or was halted. */
+/** A batch came to rest: it ended, or was halted; `by` is whose deed that is. */
 export function endedEntry(
   batch: RoleChangeBatch,
   end: { readonly state: BatchState; readonly error: ChangeError | null },
+  by: Origin = batch.runFor,
 ): NewAuditEntry {
   const failed = end.state === 'failed' || end.state === 'partially-applied'
   return {
     action: 'role_changes_ended',
     outcome: failed || (end.state === 'stopped' && end.error) ? 'failed' : 'succeeded',
-    actor: batch.requestedBy,
-    requestId: batch.requestId,
+    ...by,
     userId: null,
     subjectId: batch.id,
     before: null,

@@ -1,12 +1,14 @@
 import type { Grant } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
+import { namesOf, NO_NAMES } from '../domain/organization-names.ts'
+import type { OrganizationNames } from '../domain/organization-names.ts'
 import type {
   Claim,
   RecordStep,
   RoleChangeStore,
   Sunset,
-  WrittenGrants,
+  Written,
 } from '../domain/role-change-store.ts'
 import type {
   GrantDelta,
@@ -19,6 +21,7 @@ import type { RoleRule } from '../domain/role-rules.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Clock } from './clock.ts'
 import type { OnRunStep, RunAct } from './run-steps.ts'
+import { CATCHING_UP_MS, knownIn, withWrites } from './written-grants.ts'
 
 /** Items are read in pages of so many. */
 const PAGE = 100
@@ -29,9 +32,12 @@ const MAX_SUNSETS_OF_USER = 1_000
 export type ReadBack = {
   readonly firstMs: number
   readonly maxMs: number
-  /** All pauses together. */
+  /** From the first reading on. */
   readonly boundMs: number
 }
+
+/** A reading back that was begun may take so long, also when the bound passes meanwhile. */
+const LAST_READ_MS = 10_000
 
 /** What every batch in hand needs. */
 export type BatchTools = {
@@ -42,7 +48,7 @@ export type BatchTools = {
   readonly rules: readonly RoleRule[]
   /** Puts what was written into the served matrix; `shown` resolves once it is there. */
   readonly writtenGrants: {
-    note(written: WrittenGrants): void
+    note(written: Written): void
     shown(): Promise<void>
   }
   readonly itemEnded: (state: ItemState) => void
@@ -67,6 +73,7 @@ export class ClaimedBatch {
   readonly #tools: BatchTools
   readonly #abort = new AbortController()
   #stopRequested: boolean
+  #named: { readonly matrix: Matrix; readonly names: OrganizationNames } | undefined
 
   constructor(claim: Claim, tools: BatchTools) {
     this.claim = claim
@@ -108,6 +115,14 @@ export class ClaimedBatch {
     this.signal.throwIfAborted()
   }
 
+  /** What ids are called now; nothing is while there is no matrix. */
+  get names(): OrganizationNames {
+    const matrix = this.#tools.matrix()
+    if (!matrix) return NO_NAMES
+    if (this.#named?.matrix !== matrix) this.#named = { matrix, names: namesOf(matrix) }
+    return this.#named.names
+  }
+
   matrix(): Matrix {
     const matrix = this.#tools.matrix()
     if (matrix) return matrix
@@ -139,18 +154,32 @@ export class ClaimedBatch {
     return await this.#ask(() => this.#tools.store.pendingSunsets(filter))
   }
 
-  /** Records a step. When it cannot be recorded the batch is out of our hands. */
+  /**
+   * Records a step. When it cannot be recorded the batch is out of our hands; but not when the step
+   * itself is at fault (`invalid`): whoever came next would only meet it again, so that is thrown as
+   * the failure of the item in hand.
+   */
   async record(act: RunAct, step: RecordStep): Promise<void> {
     await this.#tools.onStep?.(`before-${act}`)
-    const { stopRequested } = await this.#ask(() => this.#tools.store.record(this.claim, step))
+    const { stopRequested } = await this.#ask(
+      () => this.#tools.store.record(this.claim, step),
+      (error) => error instanceof Failure && error.code === 'invalid',
+    )
     this.#stopRequested = stopRequested
     await this.#tools.onStep?.(`after-${act}`)
   }
 
-  /** Direct grants as the platform has them now. */
-  async read(userId: string): Promise<readonly Grant[]> {
-    this.signal.throwIfAborted()
-    return await this.#tools.platform.readDirectGrants(userId, this.signal)
+  /** Direct grants as the platform shows them now. */
+  async read(userId: string, signal: AbortSignal = this.signal): Promise<readonly Grant[]> {
+    signal.throwIfAborted()
+    return await this.#tools.platform.readDirectGrants(userId, signal)
+  }
+
+  /** The grants that were read, with what the service wrote while the platform may not show it yet. */
+  async withOwnWrites(userId: string, shown: readonly Grant[]): Promise<readonly Grant[]> {
+    const since = this.now() - CATCHING_UP_MS
+    const written = await this.#ask(() => this.#tools.store.writtenSince(since, userId))
+    return written.length === 0 ? shown : withWrites(shown, written, knownIn(this.matrix()))
   }
 
   async write(act: 'write' | 'undo-write', userId: string, delta: GrantDelta): Promise<void> {
@@ -162,30 +191,40 @@ export class ClaimedBatch {
     await onStep?.(`after-${act}`)
   }
 
-  /** The platform has this, whether or not it can be recorded: the served matrix is to have it too. */
-  serve(userId: string, delta: GrantDelta): void {
-    const { writtenGrants, clock } = this.#tools
-    writtenGrants.note({ userId, ...delta, writtenAt: clock.now() })
+  /**
+   * The platform has this, whether or not it can be recorded: the served matrix is to have it too.
+   * Answers what is to be recorded of it. An item is written once, and once undone: whoever does that
+   * in place of a process that died gives the write the same id.
+   */
+  serve({ userId, position }: RoleChangeItem, act: 'apply' | 'undo', delta: GrantDelta): Written {
+    const written = { ...delta, userId, id: `${this.batch.id} ${position} ${act}` }
+    this.#tools.writtenGrants.note(written)
+    return written
   }
 
   /**
    * Reads until `shows` says yes; false when it did not within the bound. What was written stays
    * written: that it cannot be read back is no failure.
    */
-  async readBack(userId: string, shows: (grants: readonly Grant[]) => boolean): Promise<boolean> {
-    const { firstMs, maxMs, boundMs } = this.#tools.readBack
-    let waited = 0
-    for (let pauseMs = firstMs; ; pauseMs = Math.min(pauseMs * 2, maxMs)) {
+  async readBack(
+    userId: string,
+    shows: (grants: readonly Grant[]) => boolean,
+    boundMs = this.#tools.readBack.boundMs,
+  ): Promise<boolean> {
+    const { clock, readBack } = this.#tools
+    const end = clock.elapsed() + boundMs
+    let pauseMs = readBack.firstMs
+    for (;;) {
       this.checkpoint()
       try {
-        if (shows(await this.read(userId))) return true
+        if (shows(await this.#readWithin(userId, end - clock.elapsed()))) return true
       } catch (error) {
         this.signal.throwIfAborted()
         this.log.warn({ err: error, userId }, 'a change could not be read back')
       }
-      if (waited + pauseMs > boundMs) return false
+      if (clock.elapsed() + pauseMs > end) return false
       await this.#pause(pauseMs)
-      waited += pauseMs
+      pauseMs = Math.min(pauseMs * 2, readBack.maxMs)
     }
   }
 
@@ -199,6 +238,20 @@ export class ClaimedBatch {
     await this.#tools.writtenGrants.shown()
   }
 
+  async #readWithin(userId: string, ms: number): Promise<readonly Grant[]> {
+    const late = new AbortController()
+    const ended = new AbortController()
+    void this.#tools.clock.pause(Math.max(ms, LAST_READ_MS), ended.signal).then(
+      () => late.abort(new Failure('upstream-busy', 'reading a change back took too long')),
+      () => undefined,
+    )
+    try {
+      return await this.read(userId, AbortSignal.any([this.signal, late.signal]))
+    } finally {
+      ended.abort()
+    }
+  }
+
   async #pause(ms: number): Promise<void> {
     const { clock, stopping } = this.#tools
     try {
@@ -208,12 +261,15 @@ export class ClaimedBatch {
     }
   }
 
-  async #ask<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  async #ask<Answer>(
+    ask: () => Promise<Answer>,
+    isOfItem: (error: unknown) => boolean = () => false,
+  ): Promise<Answer> {
     this.signal.throwIfAborted()
     try {
       return await ask()
     } catch (error) {
-      this.abort(error)
+      if (!isOfItem(error)) this.abort(error)
       throw error
     }
   }

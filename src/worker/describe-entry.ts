@@ -7,16 +7,31 @@ const MAX_LINES = 50
 const MAX_LINE_LENGTH = 300
 const MAX_DETAILS_LENGTH = 600
 /** Longer lists in the details are counted, not told. */
-const MAX_NAMED = 5
+const MAX_NAMED = 10
 
 /** What a reader looks for, before everything else in the order of the trail. */
 const FIRST: ReadonlySet<string> = new Set(['reason', 'comment', 'operation', 'state'])
 /** What other columns tell, or nobody reads. */
-const UNTOLD: ReadonlySet<string> = new Set(['added', 'removed', 'position', 'userIds'])
+const UNTOLD: ReadonlySet<string> = new Set([
+  'added',
+  'addedCount',
+  'addedHash',
+  'removed',
+  'removedCount',
+  'removedHash',
+  'names',
+  'position',
+  'rules',
+  'userIds',
+])
 
-/** An entry of the trail as a row, with names where the organisation still has them. */
-export function describeEntry(entry: AuditEntry, names: OrganizationNames): ReportRow {
+/**
+ * An entry of the trail as a row, with the names that the entry itself holds, else those of today,
+ * else ids.
+ */
+export function describeEntry(entry: AuditEntry, today: OrganizationNames): ReportRow {
   const { userId } = entry
+  const names = recordedNames(entry, today)
   return {
     sequence: entry.sequence,
     time: entry.time,
@@ -34,6 +49,27 @@ export function describeEntry(entry: AuditEntry, names: OrganizationNames): Repo
   }
 }
 
+/** Names of an entry as `fitEntry` wrote them. */
+function recordedNames(
+  { userId, details }: AuditEntry,
+  today: OrganizationNames,
+): OrganizationNames {
+  const recorded = details['names'] ?? null
+  if (!isObject(recorded)) return today
+  const find = (member: 'roles' | 'divisions' | 'groups', id: string): string | undefined => {
+    const called = recorded[member] ?? null
+    const name = isObject(called) && Object.hasOwn(called, id) ? called[id] : undefined
+    return typeof name === 'string' ? name : undefined
+  }
+  const { user } = recorded as { readonly user?: Json }
+  return {
+    user: (id) => (id === userId && typeof user === 'string' ? user : today.user(id)),
+    role: (id) => find('roles', id) ?? today.role(id),
+    division: (id) => find('divisions', id) ?? today.division(id),
+    group: (id) => find('groups', id) ?? today.group(id),
+  }
+}
+
 /** Grants read as "role in division"; anything else as it is, a line for each member. */
 function describeState(state: Json, names: OrganizationNames): readonly string[] {
   const lines = linesOf(state, names)
@@ -46,13 +82,28 @@ function linesOf(state: Json, names: OrganizationNames): string[] {
   if (isList(state)) return state.map((item) => describeItem(item, names))
   if (!isObject(state)) return [plain(state)]
   return Object.entries(state).flatMap(([name, value]) => {
+    if (name === 'groupIds' && isList(value)) return value.map((id) => groupText(plain(id), names))
     if (!isList(value) || !value.every(isGrant)) return [`${name}: ${plain(value)}`]
     return value.length === 0 ? [`no ${name}`] : value.map((item) => describeItem(item, names))
   })
 }
 
+function groupText(id: string, names: OrganizationNames): string {
+  return `member of ${names.group(id) ?? id}`
+}
+
 function describeItem(item: Json, names: OrganizationNames): string {
-  if (!isGrant(item)) return plain(item)
+  if (isObject(item) && typeof item['message'] === 'string') return item['message']
+  if (isDifference(item)) {
+    const { kind, what, id, name, detail } = item
+    const grant = isGrant(item) ? describeGrant(item, names) : detail
+    const told = `${kind}: ${what} ${plain(name ?? id)}`
+    return grant === undefined ? told : `${told} (${plain(grant)})`
+  }
+  return isGrant(item) ? describeGrant(item, names) : plain(item)
+}
+
+function describeGrant(item: GrantJson, names: OrganizationNames): string {
   const { roleId, divisionId, until } = item
   const role = names.role(roleId) ?? roleId
   const division = names.division(divisionId) ?? divisionId
@@ -95,7 +146,16 @@ function isObject(value: Json): value is JsonObject {
   return typeof value === 'object' && value !== null && !isList(value)
 }
 
-function isGrant(value: Json): value is { roleId: string; divisionId: string; until?: Json } {
+type GrantJson = { roleId: string; divisionId: string; until?: Json }
+
+type DifferenceJson = { kind: string; what: string; id: Json; name?: Json; detail?: Json }
+
+/** A drift entry of something that is no user. */
+function isDifference(value: Json): value is DifferenceJson {
+  return isObject(value) && typeof value['kind'] === 'string' && typeof value['what'] === 'string'
+}
+
+function isGrant(value: Json): value is GrantJson {
   return (
     isObject(value) &&
     typeof value['roleId'] === 'string' &&

@@ -25,8 +25,6 @@ type HistoryOptions = {
   readonly names: OrganizationNames
   /** Also entries that changed nobody's roles. */
   readonly everything: boolean
-  /** Of drift, only what names this user. */
-  readonly driftOf?: string | undefined
 }
 
 export type History = {
@@ -50,7 +48,7 @@ export async function writeHistory(
     tallies.outcome.add(entry.outcome, by)
     if (entry.userId !== null && by === 1) tallies.users.add(entry.userId)
   }
-  for await (const entry of entriesOf(options)) {
+  for await (const entry of options.audit.stream(options.filter)) {
     if (!options.everything && NO_CHANGE.has(entry.action)) continue
     const place = await content.add(describeEntry(entry, options.names))
     if (place === undefined) break
@@ -79,50 +77,4 @@ export async function writeHistory(
 function assignmentKey({ subjectId, userId, details }: AuditEntry): string {
   const { operation } = details as { readonly operation?: Json }
   return JSON.stringify([subjectId, userId, operation ?? null])
-}
-
-/** The entries of the filter and, for a user, the drift that names them, in order of sequence. */
-async function* entriesOf(options: HistoryOptions): AsyncGenerator<AuditEntry> {
-  const { audit, filter, driftOf } = options
-  if (driftOf === undefined) {
-    yield* audit.stream(filter)
-    return
-  }
-  const { from, to } = filter
-  const drift = audit.stream({ from, to, action: 'drift' })[Symbol.asyncIterator]()
-  try {
-    let next = await nextOf(drift, driftOf)
-    for await (const entry of audit.stream(filter)) {
-      while (next && next.sequence < entry.sequence) {
-        yield next
-        next = await nextOf(drift, driftOf)
-      }
-      if (next?.sequence === entry.sequence) next = await nextOf(drift, driftOf)
-      yield entry
-    }
-    while (next) {
-      yield next
-      next = await nextOf(drift, driftOf)
-    }
-  } finally {
-    await drift.return?.()
-  }
-}
-
-async function nextOf(
-  drift: AsyncIterator<AuditEntry>,
-  userId: string,
-): Promise<AuditEntry | undefined> {
-  for (;;) {
-    const next = await drift.next()
-    if (next.done === true) return undefined
-    if (namesUser(next.value, userId)) return next.value
-  }
-}
-
-function namesUser({ details }: AuditEntry, userId: string): boolean {
-  const { entries } = details as { readonly entries?: unknown }
-  return (
-    Array.isArray(entries) && entries.some((found) => (found as { id?: unknown }).id === userId)
-  )
 }

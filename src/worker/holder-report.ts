@@ -1,69 +1,106 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { AuditTrail } from '../domain/audit.ts'
-import { ALLOWED, CONDITIONAL, decide } from '../domain/evaluate.ts'
 import { Failure } from '../domain/failure.ts'
-import { listHolders } from '../domain/listing.ts'
+import { findHolder, listHolders } from '../domain/listing.ts'
 import type { Holder } from '../domain/listing.ts'
-import { ANY_DIVISION } from '../domain/matrix.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { nearestName } from '../domain/permission.ts'
+import type { ReportChart } from '../domain/report.ts'
+import type { PastState } from './archive-replay.ts'
+import type { TrailSince } from './archive-trail.ts'
 import type { ReportContent } from './report-content.ts'
-
-/** Users whose changes are told of between an archived matrix and the time asked for. */
-const MAX_CHANGED_USERS = 10_000
-/** Entries named of one user. */
-const MAX_NAMED_ENTRIES = 10
+import { Tally } from './tally.ts'
 
 /** Holders looked at before checks on the same thread get their turn. */
 const PAGE = 200
 
-/** A matrix of the past: what was held from `archivedAt` (ISO 8601) on. */
-export type PastMatrix = { readonly matrix: Matrix; readonly archivedAt: string }
-
 type HolderOptions = {
   readonly permission: string
   readonly now: Matrix
-  /** What was held at the time asked for; undefined when only the present was. */
-  readonly past?: PastMatrix | undefined
-  /** Changes recorded between the archived matrix and the time asked for, by user. */
-  readonly changed: ReadonlyMap<string, readonly string[]>
+  /** Undefined when only the present is asked for. */
+  readonly past?: (PastState & { readonly trail: TrailSince }) | undefined
 }
 
-/** A row for everyone who holds the permission now, or held it then. */
-export async function writeHolders(
-  content: ReportContent,
-  { permission, now, past, changed }: HolderOptions,
-): Promise<Readonly<Record<string, number>>> {
-  const totals = { rows: 0, heldThen: 0, heldNow: 0 }
-  const add = async (holder: Holder, heldThen: boolean | null, heldNow: boolean) => {
-    const sources = holder.sources.map(({ role, division, via }) => {
-      return `${role.name} in ${division.name}${via.type === 'group' ? ` through ${via.name}` : ''}`
-    })
-    const place = await content.add({
-      userName: holder.name,
-      userId: holder.id,
-      email: holder.email,
-      kind: holder.kind,
-      heldThen,
-      heldNow,
-      conditional: holder.conditional,
-      sources,
-      changes: changed.get(holder.id) ?? [],
-    })
-    if (place === undefined) return
-    if (heldThen === true) totals.heldThen += 1
-    if (heldNow) totals.heldNow += 1
+type Told = {
+  readonly totals: Readonly<Record<string, number>>
+  readonly charts: readonly ReportChart[]
+}
+
+/** A row for everyone who holds the permission now, held it then, or may have held it then. */
+export async function writeHolders(content: ReportContent, options: HolderOptions): Promise<Told> {
+  const { permission, now, past } = options
+  const told = new HolderTally()
+  const add = async (id: string): Promise<void> => {
+    const [holds, held] = [holderIn(now, permission, id), holderIn(past?.matrix, permission, id)]
+    const certain = past ? isCertain(past, permission, id, held !== undefined) : null
+    // Whoever has no part in it in any state that is possible.
+    if (!holds && !held && certain !== false) return
+    const row = rowOf(id, { holds, held, past, now })
+    const place = await content.add({ ...row, certain })
+    if (place !== undefined) told.add(holds, held, certain)
   }
-  if (past) {
-    for await (const holder of holders(past.matrix, permission)) {
-      await add(holder, true, holds(now, holder.id, permission))
-    }
+  if (past) for await (const { id } of holders(past.matrix, permission)) await add(id)
+  for await (const { id } of holders(now, permission)) {
+    if (!holderIn(past?.matrix, permission, id)) await add(id)
   }
-  for await (const holder of holders(now, permission)) {
-    const heldThen = past ? holds(past.matrix, holder.id, permission) : null
-    if (heldThen !== true) await add(holder, heldThen, true)
+  for (const id of past?.doubts.keys() ?? []) {
+    if (!holderIn(now, permission, id) && !holderIn(past?.matrix, permission, id)) await add(id)
   }
-  return { ...totals, rows: content.rowCount }
+  return past ? told.ofBoth() : told.ofNow()
+}
+
+type Sides = {
+  readonly holds: Holder | undefined
+  readonly held: Holder | undefined
+  readonly past: HolderOptions['past']
+  readonly now: Matrix
+}
+
+function rowOf(id: string, { holds, held, past, now }: Sides) {
+  const user = holds ?? held ?? subjectIn(now, id) ?? subjectIn(past?.matrix, id)
+  return {
+    userName: user?.name ?? id,
+    userId: id,
+    email: user?.email ?? '',
+    kind: user?.kind ?? '',
+    heldThen: past ? held !== undefined : null,
+    conditionalThen: held?.conditional ?? null,
+    sourcesThen: sourcesOf(held),
+    heldNow: holds !== undefined,
+    conditionalNow: holds?.conditional ?? null,
+    sourcesNow: sourcesOf(holds),
+    changes: past?.trail.users.get(id)?.entries ?? [],
+  }
+}
+
+function subjectIn(matrix: Matrix | undefined, id: string) {
+  const subject = matrix?.findSubject(id) ?? -1
+  return subject < 0 ? undefined : matrix?.subject(subject)
+}
+
+/** Whether the user held it, or did not, in every state that the trail leaves possible. */
+function isCertain(
+  { trail, doubts, otherwise }: NonNullable<HolderOptions['past']>,
+  permission: string,
+  id: string,
+  held: boolean,
+): boolean {
+  if (!trail.complete) return false
+  const told = doubts.get(id)
+  if (told === undefined) return true
+  return told && (holderIn(otherwise, permission, id) !== undefined) === held
+}
+
+function sourcesOf(holder: Holder | undefined): readonly string[] {
+  return (holder?.sources ?? []).map(({ role, division, via, outcome }) => {
+    const group = via.type === 'group' ? ` through ${via.name}` : ''
+    const condition = outcome === 'conditional' ? ' under a condition' : ''
+    return `${role.name} in ${division.name}${group}${condition}`
+  })
+}
+
+function holderIn(matrix: Matrix | undefined, permission: string, id: string): Holder | undefined {
+  if (!matrix) return undefined
+  return findHolder(matrix, matrix.findPermission(permission), matrix.findSubject(id))
 }
 
 async function* holders(matrix: Matrix, permission: string): AsyncGenerator<Holder> {
@@ -76,12 +113,49 @@ async function* holders(matrix: Matrix, permission: string): AsyncGenerator<Hold
   }
 }
 
-function holds(matrix: Matrix, userId: string, permission: string): boolean {
-  const subject = matrix.findSubject(userId)
-  const index = matrix.findPermission(permission)
-  if (subject < 0 || index < 0) return false
-  const outcome = decide(matrix, subject, index, ANY_DIVISION)
-  return outcome === ALLOWED || outcome === CONDITIONAL
+/** Counts holders by role and division; one who holds it in two ways counts for both. */
+class HolderTally {
+  readonly #now = { roles: new Tally(), divisions: new Tally() }
+  readonly #then = { roles: new Tally(), divisions: new Tally() }
+  readonly #counts = { rows: 0, heldThen: 0, heldNow: 0, notCertain: 0 }
+
+  add(now: Holder | undefined, then: Holder | undefined, certain: boolean | null): void {
+    this.#counts.rows += 1
+    if (now) this.#counts.heldNow += 1
+    if (then) this.#counts.heldThen += 1
+    if (certain === false) this.#counts.notCertain += 1
+    for (const [holder, tallies] of [
+      [now, this.#now],
+      [then, this.#then],
+    ] as const) {
+      const sources = holder?.sources ?? []
+      for (const name of new Set(sources.map(({ role }) => role.name))) tallies.roles.add(name)
+      for (const name of new Set(sources.map(({ division }) => division.name))) {
+        tallies.divisions.add(name)
+      }
+    }
+  }
+
+  ofNow(): Told {
+    const { rows, heldNow } = this.#counts
+    const { roles, divisions } = this.#now
+    return {
+      totals: { rows, heldNow },
+      charts: [roles.chart('Holders by role'), divisions.chart('Holders by division')],
+    }
+  }
+
+  ofBoth(): Told {
+    return {
+      totals: this.#counts,
+      charts: [
+        this.#then.roles.chart('Holders then, by role'),
+        this.#now.roles.chart('Holders now, by role'),
+        this.#then.divisions.chart('Holders then, by division'),
+        this.#now.divisions.chart('Holders now, by division'),
+      ],
+    }
+  }
 }
 
 /** Throws `invalid` when none of the matrices knows the permission. */
@@ -95,24 +169,4 @@ export function requirePermission(permission: string, matrices: readonly Matrix[
   throw new Failure('invalid', `there is no permission ${permission}${hint}`, {
     field: 'permission',
   })
-}
-
-/** Assignments that the trail recorded in a period, by user: what an archived matrix cannot show. */
-export async function changesBetween(
-  audit: Pick<AuditTrail, 'stream'>,
-  from: string,
-  to: string,
-): Promise<Map<string, string[]>> {
-  const changed = new Map<string, string[]>()
-  if (from >= to) return changed
-  const filter = { from, to, action: 'role_assignment_change', outcome: 'succeeded' } as const
-  for await (const { userId, sequence, time } of audit.stream(filter)) {
-    if (userId === null) continue
-    const entries = changed.get(userId)
-    if (entries && entries.length < MAX_NAMED_ENTRIES) entries.push(`No. ${sequence}, ${time}`)
-    if (entries) continue
-    if (changed.size >= MAX_CHANGED_USERS) break
-    changed.set(userId, [`No. ${sequence}, ${time}`])
-  }
-  return changed
 }

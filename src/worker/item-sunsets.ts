@@ -8,6 +8,7 @@ import type {
   RoleChangeItem,
   TimedGrant,
 } from '../domain/role-change.ts'
+import { grantsWithOtherSunset, isTimed, timedGrants } from '../domain/sunset-changes.ts'
 import { itemEntry } from './change-audit.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
 
@@ -21,13 +22,14 @@ export function isSunset(batch: RoleChangeBatch): boolean {
 
 /**
  * The intent as it is to be carried out now. Between the acceptance of a sunset and its turn another
- * batch may have prolonged a grant, or given it for good: that one is no longer to be taken back.
+ * batch may have prolonged a grant, or given it for good: that one is no longer to be taken back. What
+ * is, the store says: no clock is asked a second time, for it may be another process's.
  */
 export async function dueIntent(batch: ClaimedBatch, item: RoleChangeItem): Promise<GrantIntent> {
   const { intent } = item
   if (intent.kind !== 'delta' || !isSunset(batch.batch)) return intent
   const sunsets = await batch.sunsetsOf(item.userId)
-  const due = sunsets.filter((sunset) => Date.parse(sunset.until) <= batch.now())
+  const due = sunsets.filter(({ carriedBy }) => carriedBy === batch.batch.id)
   const keys = new Set(due.map(grantKey))
   return { ...intent, revoke: intent.revoke.filter((grant) => keys.has(grantKey(grant))) }
 }
@@ -42,16 +44,16 @@ type SunsetSteps = {
  * or gives for good, has none any more. `kept` are the grants that the intent wants held.
  */
 export function sunsetSteps(
-  batch: RoleChangeBatch,
+  batch: ClaimedBatch,
   item: RoleChangeItem,
   kept: readonly Grant[],
   removed: readonly Grant[],
 ): SunsetSteps {
   // The store itself ends the sunsets that a batch carries out.
-  if (isSunset(batch)) return { steps: {}, audit: [] }
+  if (isSunset(batch.batch)) return { steps: {}, audit: [] }
   const { userId, intent } = item
   const timed = timedGrants(intent)
-  const cancelled = grantsWithout(changedSunsets(intent, kept, removed), timed)
+  const cancelled = grantsWithout(grantsWithOtherSunset(intent, kept, removed), timed)
   return {
     steps: {
       ...(timed.length === 0 ? {} : { sunsets: timed.map((grant) => ({ ...grant, userId })) }),
@@ -61,14 +63,20 @@ export function sunsetSteps(
   }
 }
 
-/** Grants whose sunset, if they have one, the intent replaces or cancels. */
-function changedSunsets(
-  intent: GrantIntent,
-  kept: readonly Grant[],
-  removed: readonly Grant[],
-): Grant[] {
-  const revoked = intent.kind === 'delta' ? intent.revoke : []
-  return grantsWithout([...kept, ...revoked, ...removed], [])
+/**
+ * What an item whose end nobody knows means for sunsets: the timed grants that it may have added get
+ * theirs. Taking back what was never there does no harm; a grant without its end does.
+ */
+export function addedSunsets(
+  batch: ClaimedBatch,
+  item: RoleChangeItem,
+  added: readonly Grant[],
+): SunsetSteps {
+  const keys = new Set(added.map(grantKey))
+  const timed = timedGrants(item.intent).filter((grant) => keys.has(grantKey(grant)))
+  if (timed.length === 0) return { steps: {}, audit: [] }
+  const sunsets = timed.map((grant) => ({ ...grant, userId: item.userId }))
+  return { steps: { sunsets }, audit: [scheduledEntry(batch, item, timed)] }
 }
 
 /** The grants that were found, those whose sunset the item changes with the time of it. */
@@ -80,7 +88,7 @@ export async function withSunsets(
   removed: readonly Grant[],
 ): Promise<readonly TimedGrant[]> {
   if (isSunset(batch.batch)) return found
-  const changed = new Set(changedSunsets(item.intent, kept, removed).map(grantKey))
+  const changed = new Set(grantsWithOtherSunset(item.intent, kept, removed).map(grantKey))
   const sunsets = await batch.sunsetsOf(item.userId)
   const untils = new Map(sunsets.map((sunset) => [grantKey(sunset), sunset.until]))
   return found.map((grant) => {
@@ -102,7 +110,7 @@ export function undoneSunsets(
   }
 }
 
-function cancelSunsets(
+export function cancelSunsets(
   userId: string,
   grants: readonly Grant[],
 ): Pick<RecordStep, 'cancelSunsets'> {
@@ -112,22 +120,10 @@ function cancelSunsets(
   }
 }
 
-type Timed = TimedGrant & { readonly until: string }
-
-/** Grants that an intent gives for a time only. */
-export function timedGrants(intent: GrantIntent): Timed[] {
-  if (intent.kind !== 'delta') return []
-  return intent.grant.filter(isTimed)
-}
-
-function isTimed(grant: TimedGrant): grant is Timed {
-  return grant.until !== undefined
-}
-
 function scheduledEntry(
-  batch: RoleChangeBatch,
+  batch: ClaimedBatch,
   item: RoleChangeItem,
-  sunsets: readonly Timed[],
+  sunsets: readonly TimedGrant[],
 ): NewAuditEntry {
   const told = { operation: 'apply', outcome: 'succeeded', before: null, after: null } as const
   const details = { sunsets }

@@ -5,16 +5,22 @@ import type { Matrix } from '../domain/matrix.ts'
 import { namesOf, servedNames } from '../domain/organization-names.ts'
 import type { ReportHead, ReportOrigin, ReportRequest } from '../domain/report.ts'
 import type { RoleChangeStore } from '../domain/role-change-store.ts'
-import type { RoleRule } from '../domain/role-rules.ts'
+import type { RoleRule, RuleConflict } from '../domain/role-rules.ts'
+import type { ConflictPlace } from '../domain/list-conflicts.ts'
 import type { ServedMatrices } from '../domain/served.ts'
-import { changesBetween, requirePermission, writeHolders } from './holder-report.ts'
-import type { PastMatrix } from './holder-report.ts'
+import { replayTrail } from './archive-replay.ts'
+import { readTrailSince } from './archive-trail.ts'
+import type { TrailSince } from './archive-trail.ts'
+import { coveredTrail } from './covered-trail.ts'
 import { writeHistory } from './history-report.ts'
+import { requirePermission, writeHolders } from './holder-report.ts'
+import type { PastMatrix } from './matrix-archive.ts'
 import { ReportContent } from './report-content.ts'
 import { Tally } from './tally.ts'
 
-/** They cross from another thread in one piece. */
 const MAX_CONFLICTS = 20_000
+/** They cross from another thread in pieces of so many: each may name a hundred permissions. */
+const CONFLICT_PAGE = 500
 const MAX_SUNSETS = 100
 
 /** Matrices of the past. */
@@ -30,7 +36,7 @@ export type ReportSources = {
   readonly audit: Pick<AuditTrail, 'stream'>
   readonly roleChanges: Pick<RoleChangeStore, 'pendingSunsets'>
   readonly matrices: ServedMatrices
-  readonly workshop: Pick<MatrixWorkshop, 'conflicts'>
+  readonly workshop: Pick<MatrixWorkshop, 'conflicts' | 'merge'>
   readonly archive: PastMatrices
   readonly rules: readonly RoleRule[]
   /** Epoch milliseconds. */
@@ -50,12 +56,16 @@ type Of<Kind extends ReportRequest['kind']> = ReportTask<Extract<ReportRequest, 
 type Told = Pick<ReportHead, 'title' | 'period' | 'totals' | 'charts'> & {
   readonly notes?: readonly string[]
   readonly matrix?: Matrix | undefined
-  readonly asOf?: string
+  readonly past?: ReportHead['past']
 }
 
-/** A report as text; see `writeReportText`. Throws a `Failure` that says why it cannot be made. */
-export async function makeReport(sources: ReportSources, task: ReportTask): Promise<string> {
+/** A report as text in pieces; see `writeReportText`. Throws a `Failure` that says why it cannot be made. */
+export async function makeReport(
+  { audit, ...others }: ReportSources,
+  task: ReportTask,
+): Promise<Iterable<string>> {
   const { request, origin, chain, signal } = task
+  const sources = { ...others, audit: coveredTrail(audit, chain) }
   const content = new ReportContent(request.kind, signal)
   const generatedAt = new Date(sources.now()).toISOString()
   const told = await tell(sources, content, task)
@@ -70,7 +80,8 @@ export async function makeReport(sources: ReportSources, task: ReportTask): Prom
     generatedAt,
     requestedBy: origin.requestedBy,
     revision: matrix?.revision ?? null,
-    asOf: told.asOf ?? (matrix ? new Date(matrix.takenAt).toISOString() : null),
+    asOf: matrix ? timeOf(matrix) : null,
+    past: told.past ?? null,
     chain,
     totals: told.totals,
     charts: told.charts,
@@ -120,7 +131,6 @@ async function tellUser(
     filter,
     names,
     everything: true,
-    driftOf: userId,
   })
   const sunsets = await roleChanges.pendingSunsets({ userId, limit: MAX_SUNSETS })
   const notes = sunsets.map(({ roleId, divisionId, until }) => {
@@ -132,37 +142,59 @@ async function tellUser(
 }
 
 async function tellHolders(
-  { audit, matrices, archive }: ReportSources,
+  sources: ReportSources,
   content: ReportContent,
-  { request }: Of<'permission-holders'>,
+  { request, signal }: Of<'permission-holders'>,
 ): Promise<Told> {
+  const { audit, matrices, archive, workshop } = sources
   const { permission, at } = request
   const now = matrices.current()
   const title = `Who holds ${permission}`
   if (at === undefined) {
     requirePermission(permission, [now])
-    const totals = await writeHolders(content, { permission, now, changed: new Map() })
-    return { title, period: { from: null, to: null }, totals, charts: [], matrix: now }
+    const told = await writeHolders(content, { permission, now })
+    return { title, period: { from: null, to: null }, ...told, matrix: now }
   }
   const { found, skipped } = await archive.at(Date.parse(at))
   if (!found) {
     const why = skipped.length === 0 ? '' : ` that can be read: ${skipped.join('; ')}`
     throw new Failure('invalid', `no matrix is archived from ${at} or before${why}`)
   }
-  requirePermission(permission, [found.matrix, now])
-  const changed = await changesBetween(audit, found.archivedAt, at)
-  const totals = await writeHolders(content, { permission, now, past: found, changed })
-  const meanwhile =
-    changed.size === 0
-      ? 'The trail has no assignment between them.'
-      : `The trail has assignments of ${changed.size} users between them; those among the holders are marked.`
+  const { matrix: archived, archivedAt } = found
+  const { takenAt, revision } = archived
+  requirePermission(permission, [archived, now])
+  const trail = await readTrailSince({ audit, takenAt, revision, at, signal })
+  const past = await replayTrail({ archived, trail, workshop, now })
+  const told = await writeHolders(content, { permission, now, past: { ...past, trail } })
+  return {
+    title: `${title}, then and now`,
+    period: { from: at, to: null },
+    ...told,
+    notes: pastNotes(at, archivedAt, trail, skipped),
+    matrix: now,
+    past: { revision, asOf: timeOf(archived), archivedAt },
+  }
+}
+
+function pastNotes(
+  at: string,
+  archivedAt: string,
+  trail: TrailSince,
+  skipped: readonly string[],
+): string[] {
   const notes = [
-    `Then is ${at}, told from the matrix archived at ${found.archivedAt}. ${meanwhile}`,
-    ...skipped.map((reason) => `Passed over: ${reason}`),
+    `Then is ${at}, told from the matrix archived at ${archivedAt} and what the trail has since: it tells of ${trail.users.size} users between them.`,
   ]
-  const period = { from: at, to: null }
-  const asOf = found.archivedAt
-  return { title: `${title}, then and now`, period, totals, charts: [], notes, matrix: now, asOf }
+  if (!trail.complete) {
+    notes.push('There was more drift, or there were more changes, than is told: nobody is certain.')
+  }
+  if (trail.shared.length > 0) {
+    const shared = trail.shared.join(', ')
+    notes.push(
+      `Groups, roles or permissions themselves changed meanwhile, which cannot be taken into account: ${shared}. Who held the permission through them is not certain.`,
+    )
+  }
+  return [...notes, ...skipped.map((reason) => `Passed over: ${reason}`)]
 }
 
 async function tellConflicts(
@@ -173,8 +205,10 @@ async function tellConflicts(
   const names = namesOf(matrix)
   const byRule = new Tally()
   const users = new Set<string>()
-  const { conflicts, truncated } = await workshop.conflicts(matrix.buffer, rules, MAX_CONFLICTS)
-  for (const conflict of conflicts) {
+  let truncated = false
+  for await (const conflict of conflictsIn(workshop, matrix, rules)) {
+    truncated = content.rowCount >= MAX_CONFLICTS
+    if (truncated) break
     const { rule, userId, roleNames, permissions, divisionId, message } = conflict
     const place = await content.add({
       rule,
@@ -197,6 +231,23 @@ async function tellConflicts(
     notes: truncated ? [`There are more than ${MAX_CONFLICTS} conflicts.`] : [],
     matrix,
   }
+}
+
+async function* conflictsIn(
+  workshop: ReportSources['workshop'],
+  matrix: Matrix,
+  rules: readonly RoleRule[],
+): AsyncGenerator<RuleConflict> {
+  let from: ConflictPlace | undefined
+  do {
+    const page = await workshop.conflicts(matrix.buffer, rules, { limit: CONFLICT_PAGE, from })
+    yield* page.conflicts
+    from = page.next
+  } while (from)
+}
+
+function timeOf({ takenAt }: Matrix): string {
+  return new Date(takenAt).toISOString()
 }
 
 function servedMatrix(matrices: ServedMatrices): Matrix | undefined {

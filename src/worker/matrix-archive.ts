@@ -6,7 +6,6 @@ import type { Logger } from '../observability/logger.ts'
 import { contentHash, readArchive, writeArchive } from './archive-file.ts'
 import { expiredArchives } from './archive-retention.ts'
 import type { Archived } from './archive-retention.ts'
-import type { PastMatrix } from './holder-report.ts'
 import type { SnapshotOrigin } from './snapshot-file.ts'
 
 /** At most one archive in this time. */
@@ -18,6 +17,9 @@ const ABANDONED_AFTER_MS = 60 * 60_000
 const MAX_TRIED = 20
 
 const NAME = /^matrix-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-(\d{1,15})-([0-9a-f]{64})\.gz$/
+
+/** A matrix of the past: what was held from `archivedAt` (ISO 8601) on. */
+export type PastMatrix = { readonly matrix: Matrix; readonly archivedAt: string }
 
 export type MatrixArchiveOptions = {
   /** A folder of its own; made where needed. */

@@ -3,13 +3,27 @@ import { userConflicts } from '../domain/check-role-rules.ts'
 import type { Grant } from '../domain/facts.ts'
 import { applyDelta, grantsWithout, sameGrants } from '../domain/grant-sets.ts'
 import type { Matrix } from '../domain/matrix.ts'
+import { permissionChange } from '../domain/permission-change.ts'
 import { grantContext, planGrants, wantedGrants } from '../domain/plan-grants.ts'
 import type { ItemPatch, RecordStep } from '../domain/role-change-store.ts'
-import type { GrantDelta, ItemState, RoleChangeItem, TimedGrant } from '../domain/role-change.ts'
+import type {
+  GrantDelta,
+  GrantIntent,
+  ItemState,
+  RoleChangeItem,
+  TimedGrant,
+} from '../domain/role-change.ts'
 import type { RuleConflict } from '../domain/role-rules.ts'
 import { itemEntry } from './change-audit.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
-import { dueIntent, isSunset, sunsetSteps, withSunsets } from './item-sunsets.ts'
+import {
+  addedSunsets,
+  cancelSunsets,
+  dueIntent,
+  isSunset,
+  sunsetSteps,
+  withSunsets,
+} from './item-sunsets.ts'
 
 /** What an item is about to write. */
 export type Plan = {
@@ -37,17 +51,25 @@ export type Settled = { readonly ends: ItemState; readonly step: RecordStep }
  */
 export async function planItem(batch: ClaimedBatch, item: RoleChangeItem): Promise<Plan | Settled> {
   const { userId } = item
-  const now = await batch.read(userId)
+  const shown = await batch.read(userId)
+  const now = await batch.withOwnWrites(userId, shown)
   const begun = begunPlan(item)
-  if (!batch.batch.force && !isAsExpected(item, now, begun))
-    return changedMeanwhile(batch, item, now)
+  if (!batch.batch.force && !isAsExpected(item, [shown, now], begun)) {
+    return (
+      (begun && partlyWritten(batch, item, begun, shown)) ?? changedMeanwhile(batch, item, shown)
+    )
+  }
   const matrix = batch.matrix()
   const context = grantContext(matrix)
   const intent = await dueIntent(batch, item)
   const kept = wantedGrants(intent, context)
-  const missing = planGrants(intent, now, context)
+  // A sunset is sent whatever is shown: the platform may not show the grant yet.
+  const views = isSunset(batch.batch) ? [revokedBy(intent)] : [shown, now]
+  const missing = views
+    .map((direct) => planGrants(intent, direct, context))
+    .reduce((delta, more) => joinDeltas(delta, more))
   const found = begun?.found ?? (await withSunsets(batch, item, now, kept, missing.remove))
-  if (!begun && isEmptyDelta(missing)) return unchanged(batch, item, found, kept)
+  if (!begun && isEmptyDelta(missing)) return unchanged(batch, item, found, kept, intent)
   const after = applyDelta(now, missing)
   const conflicts = blockingFirst(userConflicts(matrix, batch.rules, userId, found, after))
   const blocked = conflicts.some(isBlocking)
@@ -61,13 +83,24 @@ export async function planItem(batch: ClaimedBatch, item: RoleChangeItem): Promi
 }
 
 /** Conflicts told of one user, at most: those that block before those that were there already. */
-const MAX_CONFLICTS = 100
+const MAX_CONFLICTS = 10
+/** Roles and permissions told of each of them. */
+const MAX_NAMED = 10
 
 function blockingFirst(conflicts: readonly RuleConflict[]): RuleConflict[] {
   const { blocking = [], existing = [] } = Object.groupBy(conflicts, (conflict) => {
     return isBlocking(conflict) ? 'blocking' : 'existing'
   })
-  return [...blocking, ...existing].slice(0, MAX_CONFLICTS)
+  return [...blocking, ...existing].slice(0, MAX_CONFLICTS).map(shortened)
+}
+
+function shortened(conflict: RuleConflict): RuleConflict {
+  return {
+    ...conflict,
+    roleIds: conflict.roleIds.slice(0, MAX_NAMED),
+    roleNames: conflict.roleNames.slice(0, MAX_NAMED),
+    permissions: conflict.permissions.slice(0, MAX_NAMED),
+  }
 }
 
 function isBlocking({ status }: RuleConflict): boolean {
@@ -80,12 +113,18 @@ function begunPlan({ step, found, delta }: RoleChangeItem): Begun | undefined {
   return step === 'planned' && found && delta ? { found, delta } : undefined
 }
 
+/** Both what is shown and what that lacks of our own writes: neither may tell of another's change. */
 function isAsExpected(
   { before }: RoleChangeItem,
-  now: readonly Grant[],
+  views: readonly (readonly Grant[])[],
   begun: Begun | undefined,
 ): boolean {
-  return begun ? sameApartFrom(begun.found, now, [begun.delta]) : sameGrants(before, now)
+  if (!begun) return views.every((now) => sameGrants(before, now))
+  return views.some((now) => sameApartFrom(begun.found, now, [begun.delta]))
+}
+
+function revokedBy(intent: GrantIntent): readonly Grant[] {
+  return intent.kind === 'delta' ? intent.revoke : []
 }
 
 /** Whether two lists differ at most in grants that the deltas name. */
@@ -126,9 +165,68 @@ function settled(batch: ClaimedBatch, item: RoleChangeItem, ending: Ending): Set
     ends,
     step: {
       item: { position: item.position, patch: { ...patch, state: ends } },
-      audit: [itemEntry(batch.batch, item, told)],
+      audit: [itemEntry(batch, item, told)],
     },
   }
+}
+
+function changedMessage(
+  batch: ClaimedBatch,
+  { before, delta }: RoleChangeItem,
+  now: readonly Grant[],
+): string {
+  const come = grantsWithout(grantsWithout(now, before), delta?.add ?? []).length
+  const gone = grantsWithout(grantsWithout(before, now), delta?.remove ?? []).length
+  const since = `since revision ${batch.batch.baseRevision}`
+  if (come + gone > 0) return `${since} others granted ${come} and revoked ${gone}: left as it is`
+  return `${since} another batch changed the grants, and the platform does not show it yet: left as it is`
+}
+
+/**
+ * What was begun is not gone on with, for others changed the grants. What shows of it by now was
+ * written by us, and is told and served as such, and ends when it is to. Undefined: nothing shows.
+ */
+function partlyWritten(
+  batch: ClaimedBatch,
+  item: RoleChangeItem,
+  { found, delta }: Begun,
+  shown: readonly Grant[],
+): Settled | undefined {
+  const added = grantsWithout(grantsIn(delta.add, shown), found)
+  const removed = grantsWithout(grantsIn(delta.remove, found), shown)
+  if (added.length + removed.length === 0) return undefined
+  const written = batch.serve(item, 'apply', { add: added, remove: removed })
+  const change = permissionChange(batch.matrix(), item.userId, found, applyDelta(found, written))
+  const told = itemEntry(batch, item, {
+    operation: 'apply',
+    outcome: 'succeeded',
+    before: found,
+    after: applyDelta(found, written),
+    details: {
+      added,
+      removed,
+      addedPermissions: change.added,
+      removedPermissions: change.removed,
+    },
+  })
+  const { ends, step } = changedMeanwhile(batch, item, shown)
+  const { steps, audit } = addedSunsets(batch, item, delta.add)
+  const { position } = item
+  return {
+    ends,
+    step: {
+      ...step,
+      item: { position, patch: { ...step.item?.patch, step: 'written' } },
+      written,
+      ...steps,
+      audit: [told, ...audit, ...step.audit],
+    },
+  }
+}
+
+/** Those of the first list that are in the second too. */
+function grantsIn(grants: readonly Grant[], others: readonly Grant[]): Grant[] {
+  return grantsWithout(grants, grantsWithout(grants, others))
 }
 
 function changedMeanwhile(
@@ -137,10 +235,7 @@ function changedMeanwhile(
   now: readonly Grant[],
 ): Settled {
   const { before } = item
-  const come = grantsWithout(now, before).length
-  const gone = grantsWithout(before, now).length
-  const since = `revision ${batch.batch.baseRevision}`
-  const message = `since ${since} others granted ${come} and revoked ${gone}: left as it is`
+  const message = changedMessage(batch, item, now)
   return settled(batch, item, {
     ends: 'changed-meanwhile',
     outcome: 'skipped',
@@ -157,8 +252,11 @@ function unchanged(
   item: RoleChangeItem,
   found: readonly TimedGrant[],
   kept: readonly Grant[],
+  intent: GrantIntent,
 ): Settled {
-  const { steps, audit } = sunsetSteps(batch.batch, item, kept, [])
+  const { steps, audit } = sunsetSteps(batch, item, kept, [])
+  // What cannot be taken from anybody, as the employee role, is not tried for ever.
+  const ended = isSunset(batch.batch) ? cancelSunsets(item.userId, revokedBy(intent)) : {}
   const { ends, step } = settled(batch, item, {
     ends: 'unchanged',
     outcome: 'unchanged',
@@ -166,7 +264,7 @@ function unchanged(
     before: found,
     after: found,
   })
-  return { ends, step: { ...step, ...steps, audit: [...step.audit, ...audit] } }
+  return { ends, step: { ...step, ...steps, ...ended, audit: [...step.audit, ...audit] } }
 }
 
 function conflicting(

@@ -5,13 +5,14 @@ import type { Matrix } from '../domain/matrix.ts'
 import type { Rebuild } from '../domain/rebuild.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import { driftEntry, userDriftEntries } from './drift-audit.ts'
 
-/** Differences that an entry names; all are counted. */
-const MAX_NAMED = 100
-/** Appends that may wait for the trail; more are dropped and counted. */
+/** Rebuilds that may wait for the trail; more are dropped and counted. */
 const MAX_WAITING = 20
-/** Who asks for rebuilds when no admin does. */
-const BY_ITSELF: ReadonlySet<string> = new Set(['schedule', 'start'])
+/** Of these, those whose drifted users are told one by one: each holds two matrices. */
+const MAX_TELLING = 2
+/** Entries of drifted users that go into the trail at once. */
+const PIECE = 100
 
 export type RebuildAuditOptions = {
   readonly trail: Pick<AuditTrail, 'append'>
@@ -30,8 +31,9 @@ export type Publication = {
 /**
  * Tells the trail of rebuilds and of drift. Written are rebuilds that an admin asked for, those that
  * found drift, and any that did not end as the one before it did: a schedule that succeeds, or
- * fails in the same way, every few minutes for ever would bury everything else. Nothing waits for the
- * trail: a store that is down fails no rebuild, what was lost is logged and counted.
+ * fails in the same way, every few minutes for ever would bury everything else. Drift is one entry
+ * that counts it, and one for each user who differs, up to `MAX_DRIFTED_SUBJECTS`. Nothing waits for
+ * the trail: a store that is down fails no rebuild, what was lost is logged and counted.
  */
 export class RebuildAudit {
   readonly #options: RebuildAuditOptions
@@ -49,41 +51,70 @@ export class RebuildAudit {
     const drifted = drift !== undefined && !isEmptyDrift(drift)
     const changed = rebuild.state !== this.#lastState
     this.#lastState = rebuild.state
-    if (BY_ITSELF.has(rebuild.requestedBy) && !drifted && !changed) return
-    const entries = [rebuildEntry(rebuild, published?.after)]
-    if (drifted) entries.push(driftEntry(rebuild, published, drift))
-    this.#append(entries)
+    if (rebuild.unattended && !drifted && !changed) return
+    const first = [rebuildEntry(rebuild, published?.after)]
+    if (!published || !drift || !drifted) {
+      this.#append(first, [], 0)
+      return
+    }
+    const { before, after } = published
+    const userIds = before && this.#waiting < MAX_TELLING ? drift.subjectIds : []
+    first.push(driftEntry(rebuild, published, drift, userIds.length))
+    const users = before ? userDriftEntries(rebuild, { before, after }, userIds) : []
+    this.#append(first, users, userIds.length)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#queue
   }
 
-  #append(entries: readonly NewAuditEntry[]): void {
+  /** `users` are made while they are appended: thousands of them would be felt if made at once. */
+  #append(
+    entries: readonly NewAuditEntry[],
+    users: Iterable<NewAuditEntry>,
+    userCount: number,
+  ): void {
     const { trail, metrics, logger } = this.#options
+    let left = entries.length + userCount
     const lost = (error: unknown): void => {
-      metrics.auditAppendFailed(entries.length)
-      logger.error(
-        { err: error, entries: entries.length },
-        'the audit trail did not take a rebuild',
-      )
+      metrics.auditAppendFailed(left)
+      logger.error({ err: error, entries: left }, 'the audit trail did not take a rebuild')
     }
     if (this.#waiting >= MAX_WAITING) {
       lost(new Error('too many entries wait'))
       return
     }
+    const append = async (): Promise<void> => {
+      for (const piece of pieces(entries, users)) {
+        await trail.append(piece)
+        left -= piece.length
+      }
+    }
     this.#waiting += 1
-    this.#queue = this.#queue
-      .then(() => trail.append(entries))
-      .then(() => undefined, lost)
-      .finally(() => {
-        this.#waiting -= 1
-      })
+    this.#queue = this.#queue.then(append).catch(lost)
+    this.#queue = this.#queue.finally(() => {
+      this.#waiting -= 1
+    })
   }
 }
 
+function* pieces(
+  first: readonly NewAuditEntry[],
+  rest: Iterable<NewAuditEntry>,
+): Generator<readonly NewAuditEntry[]> {
+  yield first
+  let piece: NewAuditEntry[] = []
+  for (const entry of rest) {
+    piece.push(entry)
+    if (piece.length < PIECE) continue
+    yield piece
+    piece = []
+  }
+  if (piece.length > 0) yield piece
+}
+
 function rebuildEntry(rebuild: Rebuild, matrix: Matrix | undefined): NewAuditEntry {
-  const { id, state, requestedBy, allowShrink, revision, error } = rebuild
+  const { id, state, requestedBy, unattended, allowShrink, revision, error } = rebuild
   const counts: JsonObject = matrix
     ? {
         users: matrix.userCount,
@@ -95,7 +126,7 @@ function rebuildEntry(rebuild: Rebuild, matrix: Matrix | undefined): NewAuditEnt
   return {
     action: 'rebuild',
     outcome: state === 'running' ? 'started' : state,
-    actor: requestedBy === 'start' ? 'service' : requestedBy,
+    actor: unattended && requestedBy === 'start' ? 'service' : requestedBy,
     requestId: '',
     userId: null,
     subjectId: id,
@@ -106,29 +137,6 @@ function rebuildEntry(rebuild: Rebuild, matrix: Matrix | undefined): NewAuditEnt
       ...(revision === undefined ? {} : { revision }),
       ...(error === undefined ? {} : { reason: error }),
       ...counts,
-    },
-  }
-}
-
-function driftEntry(
-  rebuild: Rebuild,
-  published: Publication | undefined,
-  drift: Drift,
-): NewAuditEntry {
-  const found = Object.entries(drift.counts).filter(([, count]) => count > 0)
-  return {
-    action: 'drift',
-    outcome: 'succeeded',
-    actor: 'platform',
-    requestId: '',
-    userId: null,
-    subjectId: rebuild.id,
-    before: published?.before ? { revision: published.before.revision } : null,
-    after: published ? { revision: published.after.revision } : null,
-    details: {
-      counts: Object.fromEntries(found),
-      entries: drift.entries.slice(0, MAX_NAMED),
-      total: found.reduce((sum, [, count]) => sum + count, 0),
     },
   }
 }

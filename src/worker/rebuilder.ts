@@ -3,16 +3,15 @@ import { LRUCache } from 'lru-cache'
 import { isEmptyDrift } from '../domain/compare-matrices.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
 import type { Directory, MatrixWorkshop, Preflight, Progress } from '../domain/directory.ts'
-import type { SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
 import { refusal } from '../domain/guard.ts'
 import { Matrix } from '../domain/matrix.ts'
-import type { Rebuild, Rebuilds } from '../domain/rebuild.ts'
+import type { Rebuild, RebuildRequest, Rebuilds } from '../domain/rebuild.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { MatrixPublisher } from './matrix-publisher.ts'
 import type { Publication, RebuildAudit } from './rebuild-audit.ts'
-import type { RecentlyWrittenGrants } from './written-grants.ts'
+import type { ReadSubject, RecentlyWrittenGrants } from './written-grants.ts'
 
 /** A rebuild that takes longer than this is given up: the platform hangs in some new way. */
 const REBUILD_TIMEOUT_MS = 60 * 60_000
@@ -27,7 +26,7 @@ export type RebuilderOptions = {
   /** Passes once the organisation is known to be the right one; throws when it is not. */
   readonly confirmOrganization: (signal: AbortSignal) => Promise<Preflight>
   /** Users read one by one since a time: newer than what a rebuild begun then can know. */
-  readonly subjectsReadSince: (time: number) => readonly SubjectFact[]
+  readonly subjectsReadSince: (time: number) => readonly ReadSubject[]
   /** Grants written a short while ago, which what was read may lack. */
   readonly writtenGrants?: Pick<RecentlyWrittenGrants, 'refresh' | 'over'>
   readonly audit?: Pick<RebuildAudit, 'ended'>
@@ -60,14 +59,14 @@ export class Rebuilder implements Rebuilds {
     return this.#running?.rebuild
   }
 
-  start(request: { readonly requestedBy: string; readonly allowShrink: boolean }): {
+  start({ requestedBy, unattended, allowShrink }: RebuildRequest): {
     readonly rebuild: Rebuild
     readonly started: boolean
   } {
     if (this.#abort.signal.aborted) throw new Failure('not-ready', 'the service is stopping')
     const running = this.#running
     if (running) {
-      if (request.allowShrink && !running.rebuild.allowShrink) {
+      if (allowShrink && !running.rebuild.allowShrink) {
         throw new Failure(
           'conflict',
           `rebuild ${running.rebuild.id} is running without allowShrink: wait for its end`,
@@ -78,8 +77,9 @@ export class Rebuilder implements Rebuilds {
     const rebuild: Rebuild = {
       id: randomUUID(),
       state: 'running',
-      requestedBy: request.requestedBy,
-      allowShrink: request.allowShrink,
+      requestedBy,
+      ...(unattended && { unattended }),
+      allowShrink,
       progress: { done: 0, total: 0 },
       startedAt: new Date(this.#options.now()).toISOString(),
     }

@@ -59,7 +59,8 @@ export class ReportContent {
     this.#left -= 1
   }
 
-  write(head: ReportHead): string {
+  /** The whole as text in pieces. */
+  write(head: ReportHead): Iterable<string> {
     const rows = this.#rows.filter((row) => row !== undefined)
     return writeReportText(head, rows)
   }

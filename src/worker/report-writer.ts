@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import type { AuditTrail, ChainHead, JsonObject } from '../domain/audit.ts'
+import type { AuditTrail, JsonObject } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
 import type { ReportResult, ReportStore } from '../domain/report-store.ts'
 import type { ReportOrigin, ReportRequest, Reports } from '../domain/report.ts'
@@ -12,6 +12,7 @@ const MAX_QUEUED = 10
 /** A report that takes longer than this is given up. */
 const REPORT_TIMEOUT_MS = 15 * 60_000
 const RETRY_AFTER_SECONDS = 30
+const CLEARING_INTERVAL_MS = 60 * 60_000
 
 export type ReportWriterOptions = ReportSources & {
   readonly audit: Pick<AuditTrail, 'head' | 'stream'>
@@ -19,16 +20,22 @@ export type ReportWriterOptions = ReportSources & {
   readonly logger: Logger
 }
 
-/** Makes reports, one at a time. Disposed it gives up the one in hand and those that wait. */
+/**
+ * Makes reports, one at a time, and removes those whose time is over: every hour and after each.
+ * Disposed it gives up the one in hand and those that wait.
+ */
 export class ReportWriter implements Reports, AsyncDisposable {
   readonly #options: ReportWriterOptions
   readonly #abort = new AbortController()
+  readonly #timer: NodeJS.Timeout
   #queued = 0
   #queue: Promise<void> = Promise.resolve()
 
   constructor(options: ReportWriterOptions) {
     this.#options = options
     setMaxListeners(MAX_QUEUED * 2, this.#abort.signal)
+    const clear = (): void => void (this.#queue = this.#queue.then(() => this.#removeExpired()))
+    this.#timer = setInterval(clear, CLEARING_INTERVAL_MS).unref()
   }
 
   async start(request: ReportRequest, origin: ReportOrigin): Promise<{ readonly id: string }> {
@@ -39,8 +46,8 @@ export class ReportWriter implements Reports, AsyncDisposable {
     }
     this.#queued += 1
     try {
-      const { id, head } = await this.#record(request, origin)
-      const turn = this.#queue.then(async () => await this.#make(id, request, origin, head))
+      const id = await this.#record(request, origin)
+      const turn = this.#queue.then(async () => await this.#make(id, request, origin))
       this.#queue = turn.finally(() => {
         this.#queued -= 1
       })
@@ -57,17 +64,14 @@ export class ReportWriter implements Reports, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
     this.#abort.abort(new Failure('not-ready', 'interrupted: the service was stopped'))
     await this.#queue
   }
 
-  async #record(
-    request: ReportRequest,
-    { requestedBy, requestId }: ReportOrigin,
-  ): Promise<{ readonly id: string; readonly head: ChainHead }> {
-    const { reports, audit } = this.#options
+  async #record(request: ReportRequest, { requestedBy, requestId }: ReportOrigin): Promise<string> {
+    const { reports } = this.#options
     const asked = toJson(request)
-    const head = await audit.head()
     const { id } = await reports.create(asked, requestedBy, requestId, (reportId) => [
       {
         action: 'report_created',
@@ -81,34 +85,40 @@ export class ReportWriter implements Reports, AsyncDisposable {
         details: asked,
       },
     ])
-    return { id, head }
+    return id
   }
 
   /** Never throws: whatever happens, the next one gets its turn. */
-  async #make(
-    id: string,
-    request: ReportRequest,
-    origin: ReportOrigin,
-    chain: ChainHead,
-  ): Promise<void> {
+  async #make(id: string, request: ReportRequest, origin: ReportOrigin): Promise<void> {
     const { reports, logger } = this.#options
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(REPORT_TIMEOUT_MS)])
-    const result = await this.#attempt(request, origin, chain, signal)
+    const result = await this.#attempt(request, origin, signal)
     try {
       await reports.finish(id, result)
     } catch (error) {
       logger.error({ err: error, report: id }, 'what became of a report was not recorded')
+    }
+    await this.#removeExpired()
+  }
+
+  async #removeExpired(): Promise<void> {
+    if (this.#abort.signal.aborted) return
+    const { reports, logger } = this.#options
+    try {
+      await reports.removeExpired()
+    } catch (error) {
+      logger.error({ err: error }, 'reports whose time is over were not removed')
     }
   }
 
   async #attempt(
     request: ReportRequest,
     origin: ReportOrigin,
-    chain: ChainHead,
     signal: AbortSignal,
   ): Promise<ReportResult> {
     try {
       signal.throwIfAborted()
+      const chain = await this.#options.audit.head()
       const content = await makeReport(this.#options, { request, origin, chain, signal })
       return { state: 'succeeded', content }
     } catch (error) {

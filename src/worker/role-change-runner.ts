@@ -125,7 +125,13 @@ export class RoleChangeRunner {
         if (!matrix()) break
         const askedAt = this.#clock.elapsed()
         const maxUsers = this.#inHand.size < MAX_IN_HAND ? undefined : SMALL_BATCH_USERS
-        const claim = await store.claim(this.#owner, this.#tools.leaseMs, maxUsers)
+        const claim = await store.claim(
+          this.#owner,
+          this.#tools.leaseMs,
+          maxUsers,
+          this.#idsInHand(),
+        )
+        this.#troubles = 0
         if (!claim) break
         this.#take(claim, askedAt)
       }
@@ -133,6 +139,10 @@ export class RoleChangeRunner {
       this.#troubles += 1
       logger.warn({ err: error }, 'no role changes could be claimed')
     }
+  }
+
+  #idsInHand(): string[] {
+    return [...this.#inHand.keys()].map(({ batch }) => batch.id)
   }
 
   #take(claim: Claim, askedAt: number): void {
@@ -155,7 +165,6 @@ export class RoleChangeRunner {
     const lease = keepLease(batch, this.#tools, askedAt, over.signal)
     try {
       const end = await runBatch(batch)
-      this.#troubles = 0
       if (end !== 'rolling-back') this.#options.metrics.roleChangeBatchEnded(end)
       batch.log.info({ state: end }, 'role changes came to rest')
     } catch (error) {

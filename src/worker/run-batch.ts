@@ -4,12 +4,13 @@ import type {
   RoleChangeBatch,
   RoleChangeItem,
 } from '../domain/role-change.ts'
+import { hasOnlySunsets, isUndoable } from '../domain/undoable-item.ts'
 import { applyItem } from './apply-item.ts'
 import type { Halt, OnItemFailed } from './apply-item.ts'
 import { endError, endState } from './batch-end.ts'
 import { endedEntry, rollingBackEntry } from './change-audit.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
-import { hasOnlySunsets, isUndoable, undoItem, undoSunsets } from './undo-item.ts'
+import { undoItem, undoSunsets } from './undo-item.ts'
 
 /** `rolling-back`: what was applied is to be taken back, in a run of its own. */
 type RunEnd = RestState | 'rolling-back'
@@ -24,15 +25,16 @@ export async function runBatch(batch: ClaimedBatch): Promise<RunEnd> {
 
 /**
  * First what is under way or waiting, in order of position; then, once each, what had failed before
- * this run: whoever resumes a batch wants that tried again, but not before the others had their turn.
+ * the batch was resumed: that is tried again, but not before the others had their turn. A run that
+ * was merely interrupted tries nothing again.
  *
  * With `onFailure: stop` a failure leaves a batch `stopped` while users are waiting, so that it can be
  * resumed; where none are, there is nothing to halt.
  */
 async function carryOut(batch: ClaimedBatch): Promise<RunEnd> {
   const items = await batch.items()
-  const open = items.filter(isOpen)
-  const failed = items.filter(({ state }) => state === 'failed')
+  const open = items.filter((item) => isOpen(item) && !isRetried(item))
+  const failed = items.filter(isRetried)
   for (const [index, item] of [...open, ...failed].entries()) {
     // An item that was interrupted is still the one in hand.
     if (batch.stopRequested && item.state !== 'applying') return await stop(batch)
@@ -48,6 +50,10 @@ async function carryOut(batch: ClaimedBatch): Promise<RunEnd> {
     if (state) return state
   }
   return await end(batch)
+}
+
+function isRetried({ state, error }: RoleChangeItem): boolean {
+  return state === 'pending' && error !== null
 }
 
 function isOpen({ state }: RoleChangeItem): boolean {
@@ -73,7 +79,9 @@ function haltOn(
 async function stop(batch: ClaimedBatch): Promise<RunEnd> {
   await batch.shown()
   const halt = { state: 'stopped', error: null } as const
-  await batch.record('ended', { batch: halt, audit: [endedEntry(batch.batch, halt)] })
+  const { stopFor } = await batch.current()
+  const entry = endedEntry(batch.batch, halt, stopFor ?? batch.batch.runFor)
+  await batch.record('ended', { batch: halt, audit: [entry] })
   return halt.state
 }
 

@@ -87,7 +87,7 @@ export class RebuildSchedule {
 
   #begin(requestedBy: string): void {
     try {
-      this.#options.rebuilds.start({ requestedBy, allowShrink: false })
+      this.#options.rebuilds.start({ requestedBy, unattended: true, allowShrink: false })
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'a rebuild was not begun')
     }

@@ -12,6 +12,11 @@ export type StartCheckOptions = {
   readonly publisher: Pick<MatrixPublisher, 'held' | 'discard'>
   /** When set, the platform's organisation must be this one. */
   readonly organizationId: string | undefined
+  /**
+   * Told of the organisation before anything is read from it. Rejects with `invalid` when what the
+   * service keeps is of another one; other failures are no reason to go without the platform.
+   */
+  readonly confirmed: (organizationId: string) => Promise<void>
   readonly logger: Logger
 }
 
@@ -49,7 +54,7 @@ export class StartCheck {
   }
 
   /**
-   * Throws `invalid` for another organisation than configured, `upstream-refused` for credentials
+   * Throws `invalid` for another organisation than configured or than the database's, `upstream-refused` for credentials
    * that the platform does not take, `upstream-busy` while it cannot be reached.
    */
   async confirm(signal: AbortSignal): Promise<Preflight> {
@@ -68,9 +73,20 @@ export class StartCheck {
       publisher.discard()
       logger.error({ snapshot: held }, 'the snapshot is of another organisation: no longer served')
     }
+    await this.#tell(preflight.organizationId)
     this.#report(preflight)
     this.#passed = preflight
     return preflight
+  }
+
+  async #tell(organizationId: string): Promise<void> {
+    const { confirmed, logger } = this.#options
+    try {
+      await confirmed(organizationId)
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'invalid') throw error
+      logger.warn({ err: error }, 'whose organisation the database is of is found out later')
+    }
   }
 
   #report(preflight: Preflight): void {

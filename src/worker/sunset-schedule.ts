@@ -72,16 +72,18 @@ export class SunsetSchedule {
 
   async #tick(): Promise<void> {
     const { store, metrics, onQueued } = this.#options
+    const failures: unknown[] = []
     const due = await store.dueSunsets(this.#clock.now(), MAX_DUE)
     for (const [userId, sunsets] of Map.groupBy(due, (sunset) => sunset.userId)) {
       if (this.#stopping.signal.aborted) return
-      await this.#queue(userId, sunsets)
-      onQueued()
+      // One user's trouble is nobody else's: it is told of once everyone had their turn.
+      await this.#queue(userId, sunsets).then(onQueued, (error: unknown) => failures.push(error))
     }
     const pending = await store.pendingSunsets({ limit: MAX_DUE })
     const overdueAt = this.#clock.now() - OVERDUE_MS
     const overdue = pending.filter(({ until }) => Date.parse(until) < overdueAt)
     metrics.sunsetsSeen({ pending: pending.length, overdue: overdue.length })
+    if (failures.length > 0) throw failures[0]
   }
 
   async #queue(userId: string, sunsets: readonly Sunset[]): Promise<void> {

@@ -1,33 +1,16 @@
 import type { AuditOutcome, JsonObject } from '../domain/audit.ts'
 import type { Grant } from '../domain/facts.ts'
-import { applyDelta, invertDelta, sameGrants } from '../domain/grant-sets.ts'
+import { applyDelta, grantsWithout, invertDelta, sameGrants } from '../domain/grant-sets.ts'
 import { permissionChange } from '../domain/permission-change.ts'
 import { grantContext } from '../domain/plan-grants.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import type { ChangeError, GrantDelta, RoleChangeItem } from '../domain/role-change.ts'
-import { errorDetails, itemEntry, namedPermissions } from './change-audit.ts'
+import type { Undoable } from '../domain/undoable-item.ts'
+import { errorDetails, itemEntry } from './change-audit.ts'
 import { changeError, wasRefused } from './change-error.ts'
 import type { ClaimedBatch } from './claimed-batch.ts'
-import { timedGrants, undoneSunsets } from './item-sunsets.ts'
+import { undoneSunsets } from './item-sunsets.ts'
 import { isEmptyDelta, joinDeltas, sameApartFrom } from './plan-item.ts'
-
-/** An item of which the platform has, or may have, something that can be taken back. */
-export type Undoable = RoleChangeItem & {
-  readonly found: readonly Grant[]
-  readonly delta: GrantDelta
-}
-
-export function isUndoable(item: RoleChangeItem): item is Undoable {
-  const { step, found, delta } = item
-  if (!found || !delta || isEmptyDelta(delta)) return false
-  return step !== 'none' && step !== 'undone'
-}
-
-/** An item that wrote nothing, but set, replaced or cancelled sunsets. */
-export function hasOnlySunsets({ state, step, intent, found }: RoleChangeItem): boolean {
-  if (state !== 'unchanged' || step === 'undone') return false
-  return timedGrants(intent).length > 0 || (found ?? []).some(({ until }) => until !== undefined)
-}
 
 /** Makes the sunsets of such an item what they were. */
 export async function undoSunsets(batch: ClaimedBatch, item: RoleChangeItem): Promise<void> {
@@ -57,7 +40,7 @@ export async function undoItem(batch: ClaimedBatch, item: Undoable): Promise<Cha
       await writeUndo(batch, item, plan)
     } else if (item.undo) {
       // Whoever wrote it may have died before it was served.
-      batch.serve(item.userId, item.undo)
+      batch.serve(item, 'undo', item.undo)
     }
   } catch (error) {
     batch.signal.throwIfAborted()
@@ -93,7 +76,7 @@ async function planUndo(batch: ClaimedBatch, item: Undoable): Promise<UndoPlan |
   const refused = item.step === 'planned' && wasRefused(item.error)
   const isCertain = item.visible === true || (refused && isEmptyDelta(difference))
   // The platform may have taken more than it shows yet: all of it is taken back.
-  const missing = isCertain ? difference : joinDeltas(inverse(item.delta), difference)
+  const missing = isCertain ? difference : joinDeltas(inverseOf(item), difference)
   const undo = item.undo ? joinDeltas(item.undo, missing) : missing
   const after = applyDelta(now, missing)
   return { matrix, before: applyDelta(after, inverse(undo)), after, undo, missing }
@@ -101,6 +84,12 @@ async function planUndo(batch: ClaimedBatch, item: Undoable): Promise<UndoPlan |
 
 function inverse({ add, remove }: GrantDelta): GrantDelta {
   return { add: remove, remove: add }
+}
+
+/** Of what an item wrote, what differed from what was found: the rest was so before. */
+function inverseOf({ found, delta: { add, remove } }: Undoable): GrantDelta {
+  const kept = grantsWithout(remove, found)
+  return { add: grantsWithout(remove, kept), remove: grantsWithout(add, found) }
 }
 
 /**
@@ -130,15 +119,15 @@ async function writeUndo(
   }
   batch.checkpoint()
   if (!isEmptyDelta(missing)) await batch.write('undo-write', userId, missing)
-  batch.serve(userId, undo)
+  const written = batch.serve(item, 'undo', undo)
   const change = permissionChange(matrix, userId, before, after)
   const permissions = {
-    ...namedPermissions('addedPermissions', change.added),
-    ...namedPermissions('removedPermissions', change.removed),
+    addedPermissions: change.added,
+    removedPermissions: change.removed,
   }
   await batch.record('undo-written', {
     item: { position, patch: { step: 'undo-written' } },
-    written: { userId, ...undo },
+    written,
     ...undoneSunsets(item, item.delta.add),
     audit: [
       entryOf(batch, item, 'succeeded', { ...told, details: { ...details, ...permissions } }),
@@ -151,8 +140,7 @@ async function settle(batch: ClaimedBatch, item: Undoable): Promise<null> {
   const told = { before: item.found, after: item.found, details: {} }
   await batch.record('undo-settled', {
     item: { position: item.position, patch: { ...undonePatch(item), step: 'undone' } },
-    // Sunsets are set with the record of a write; what was refused has none.
-    ...(item.step === 'planned' ? {} : undoneSunsets(item, item.delta.add)),
+    ...undoneSunsets(item, item.delta.add),
     audit: [entryOf(batch, item, 'unchanged', told)],
   })
   batch.itemEnded(undonePatch(item).state)
@@ -201,5 +189,5 @@ function entryOf(
     readonly details: JsonObject
   },
 ) {
-  return itemEntry(batch.batch, item, { ...told, operation: 'rollback', outcome })
+  return itemEntry(batch, item, { ...told, operation: 'rollback', outcome })
 }

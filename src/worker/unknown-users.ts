@@ -5,7 +5,7 @@ import type { SubjectFact } from '../domain/facts.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { MatrixPublisher } from './matrix-publisher.ts'
-import type { RecentlyWrittenGrants } from './written-grants.ts'
+import type { ReadSubject, RecentlyWrittenGrants } from './written-grants.ts'
 
 /** Ids that wait to be read; more are dropped and counted, and come again with the next check. */
 const MAX_QUEUED = 1_000
@@ -52,10 +52,7 @@ export class UnknownUsers {
   readonly #abort = new AbortController()
   readonly #queued = new Set<string>()
   readonly #misses = new LRUCache<string, true>({ max: MISSES.max, ttl: MISSES.ttlMs })
-  readonly #recent = new LRUCache<
-    string,
-    { readonly subject: SubjectFact; readonly readAt: number }
-  >({ max: MAX_RECENT, ttl: RECENT_MS })
+  readonly #recent = new LRUCache<string, ReadSubject>({ max: MAX_RECENT, ttl: RECENT_MS })
   readonly #readTimes: number[] = []
   #working: Promise<void> | undefined
 
@@ -82,9 +79,9 @@ export class UnknownUsers {
   }
 
   /** Users read since then: newer than any rebuild whose reading began at that time. */
-  readSince(time: number): SubjectFact[] {
+  readSince(time: number): ReadSubject[] {
     const recent = [...this.#recent.values()]
-    return recent.filter(({ readAt }) => readAt > time).map(({ subject }) => subject)
+    return recent.filter(({ readAt }) => readAt > time)
   }
 
   /** Resolves when nobody waits to be read. */
@@ -130,7 +127,7 @@ export class UnknownUsers {
     try {
       const { found, absent } = await directory.readSubjects(ids, this.#abort.signal)
       for (const id of absent) this.#misses.set(id, true)
-      for (const subject of found) this.#recent.set(subject.id, { subject, readAt })
+      for (const subject of found) this.#recent.set(subject.id, { ...subject, readAt })
       if (found.length > 0) await this.#publish(found, readAt)
       metrics.unknownUserRead('found', found.length)
       metrics.unknownUserRead('absent', absent.length)

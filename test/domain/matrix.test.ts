@@ -4,6 +4,7 @@ import {
   compareMatrices,
   isEmptyDrift,
   MAX_DRIFT_ENTRIES,
+  MAX_DRIFTED_SUBJECTS,
 } from '../../src/domain/compare-matrices.ts'
 import type { Facts } from '../../src/domain/facts.ts'
 import { findRecord, findRecords } from '../../src/domain/find-records.ts'
@@ -369,27 +370,45 @@ test('each kind of difference is found where it was planted', async (t) => {
   const [team] = WORLD.groups
   const [viewer] = WORLD.roles
   const withAnna = (part: object): Partial<Facts> => ({ subjects: [{ ...anna!, ...part }, bert!] })
-  const planted: readonly (readonly [string, string, string | undefined, Partial<Facts>])[] = [
-    ['subject_added', 'carl', undefined, { subjects: [...WORLD.subjects, userOf('carl')] }],
-    ['subject_removed', 'bert', undefined, { subjects: [anna!] }],
-    ['subject_state_changed', 'anna', 'active → inactive', withAnna({ state: 'inactive' })],
-    ['membership_removed', 'anna', 'team', withAnna({ groupIds: [] })],
-    ['grant_removed', 'anna', 'viewer in north', withAnna({ grants: [] })],
+  const users: readonly (readonly [string, string, Partial<Facts>])[] = [
+    ['subject_added', 'carl', { subjects: [...WORLD.subjects, userOf('carl')] }],
+    ['subject_removed', 'bert', { subjects: [anna!] }],
+    ['subject_state_changed', 'anna', withAnna({ state: 'inactive' })],
+    ['membership_removed', 'anna', withAnna({ groupIds: [] })],
+    ['grant_removed', 'anna', withAnna({ grants: [] })],
     [
       'grant_added',
       'anna',
-      'viewer in *',
       withAnna({ grants: [...anna!.grants, { roleId: 'viewer', divisionId: '*' }] }),
     ],
-    ['grant_removed', 'team', 'viewer in *', { groups: [{ ...team!, grants: [] }] }],
-    ['group_changed', 'team', 'rolesEnabled', { groups: [{ ...team!, rolesEnabled: false }] }],
-    ['group_changed', 'crew', 'added', { groups: [team!, groupOf('crew', [])] }],
-    ['role_added', 'admin', undefined, { roles: [viewer!, roleOf('admin')] }],
-    ['role_changed', 'viewer', undefined, { roles: [roleOf('viewer', 'routing:queue:view')] }],
+  ]
+  for (const [kind, id, part] of users) {
+    const drift = compareMatrices(before, buildMatrix({ ...WORLD, ...part }))
+    t.match(drift, { entries: [], entryCount: 0, subjects: 1, subjectIds: [id] }, `${kind} ${id}`)
+    t.match(drift.counts, { [kind]: 1 })
+  }
+  const group = { what: 'group', id: 'team', name: team!.name }
+  const role = { what: 'role', id: 'viewer', name: viewer!.name }
+  const others: readonly (readonly [object, Partial<Facts>])[] = [
     [
-      'role_changed',
-      'viewer',
-      undefined,
+      { kind: 'grant_removed', ...group, roleId: 'viewer', divisionId: '*' },
+      { groups: [{ ...team!, grants: [] }] },
+    ],
+    [
+      { kind: 'group_changed', ...group, detail: 'rolesEnabled: false' },
+      { groups: [{ ...team!, rolesEnabled: false }] },
+    ],
+    [
+      { kind: 'group_changed', what: 'group', id: 'crew', name: 'Group crew', detail: 'added' },
+      { groups: [team!, groupOf('crew', [])] },
+    ],
+    [
+      { kind: 'role_added', what: 'role', id: 'admin', name: 'Role admin' },
+      { roles: [viewer!, roleOf('admin')] },
+    ],
+    [{ kind: 'role_changed', ...role }, { roles: [roleOf('viewer', 'routing:queue:view')] }],
+    [
+      { kind: 'role_changed', ...role },
       {
         roles: [
           roleOf('viewer', policyOf('routing:queue:view', whereEqual('a', 'b')), 'group_creation'),
@@ -397,11 +416,12 @@ test('each kind of difference is found where it was planted', async (t) => {
       },
     ],
   ]
-  for (const [kind, id, detail, part] of planted) {
-    const { entries, counts } = compareMatrices(before, buildMatrix({ ...WORLD, ...part }))
-    t.same(entries, [detail === undefined ? { kind, id } : { kind, id, detail }], `${kind} ${id}`)
+  for (const [entry, part] of others) {
+    const drift = compareMatrices(before, buildMatrix({ ...WORLD, ...part }))
+    t.match(drift, { entryCount: 1, subjects: 0, subjectIds: [] })
+    t.same(drift.entries, [entry])
     t.equal(
-      Object.values(counts).reduce((a, b) => a + b),
+      Object.values(drift.counts).reduce((a, b) => a + b),
       1,
     )
   }
@@ -413,9 +433,14 @@ test('each kind of difference is found where it was planted', async (t) => {
 })
 
 test('counts all differences and lists a bounded number of them', async (t) => {
-  const many = Array.from({ length: MAX_DRIFT_ENTRIES + 5 }, (_, index) => userOf(`user-${index}`))
-  const drift = compareMatrices(buildMatrix(worldOf({})), buildMatrix(worldOf({ subjects: many })))
-  t.equal(drift.counts.subject_added, MAX_DRIFT_ENTRIES + 5)
+  const many = Array.from({ length: MAX_DRIFTED_SUBJECTS + 5 }, (_, i) => userOf(`user-${i}`))
+  const roles = Array.from({ length: MAX_DRIFT_ENTRIES + 5 }, (_, i) => roleOf(`role-${i}`))
+  const after = buildMatrix(worldOf({ subjects: many, roles }))
+  const drift = compareMatrices(buildMatrix(worldOf({})), after)
+  t.equal(drift.counts.subject_added, MAX_DRIFTED_SUBJECTS + 5)
+  t.equal(drift.subjects, MAX_DRIFTED_SUBJECTS + 5)
+  t.equal(drift.subjectIds.length, MAX_DRIFTED_SUBJECTS)
+  t.equal(drift.entryCount, drift.counts.role_added)
   t.equal(drift.entries.length, MAX_DRIFT_ENTRIES)
 })
 

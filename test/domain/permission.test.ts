@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { test } from 'tap'
 import {
   nearestName,
@@ -54,7 +55,7 @@ test('names are written as people write them, case kept', async (t) => {
   t.equal(policyName({ domain: 'routing', entity: 'queue', actions: [] }), 'routing:queue:')
 })
 
-test('the nearest name takes the fewest edits, case apart, within a third of the length', async (t) => {
+test('the nearest name takes the fewest edits, case apart, within three and a third of the length', async (t) => {
   const known = ['routing:queue:view', 'routing:queue:edit', 'group_creation', 'admin']
   const cases: readonly (readonly [asked: string, nearest: string | undefined])[] = [
     ['routing:queue:view', 'routing:queue:view'],
@@ -106,5 +107,37 @@ test('flat names of roles can be asked for unless the catalogue has them', async
       ['group_creation', true, false],
       ['routing:queue:view', false, true],
     ],
+  )
+})
+
+/** The distance by its definition, all cells of the table filled. */
+function naiveDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const line = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      line.push(Math.min(substituted, (above[j] ?? 0) + 1, (line[j - 1] ?? 0) + 1))
+    }
+    above = line
+  }
+  return above[b.length] ?? 0
+}
+
+test('no name that is nearer is overlooked', async () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 14 })
+  const names = fc.array(name, { maxLength: 8 })
+  fc.assert(
+    fc.property(name, names, (asked, known) => {
+      const bound = Math.min(3, Math.floor(asked.length / 3))
+      let best: string | undefined
+      for (const one of known) {
+        const distance = naiveDistance(asked, one)
+        if (distance > bound) continue
+        if (best === undefined || distance < naiveDistance(asked, best)) best = one
+      }
+      return nearestName(asked, known) === best
+    }),
+    { numRuns: 2_000 },
   )
 })

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import type { Condition } from '../../src/domain/condition.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import { resolveRoleEdit } from '../../src/domain/resolve-role-edit.ts'
 import type { RequestedRoleEdit } from '../../src/domain/simulation.ts'
@@ -10,6 +11,7 @@ const matrix = matrixOf({
     permissionOf('routing:queue:edit'),
     permissionOf('routing:wrapup:add'),
     permissionOf('analytics:report:view'),
+    { ...permissionOf('directory:user:view'), allowsConditions: false },
   ],
   roles: [
     roleOf('agent', 'routing:queue:edit+view', policyOf('analytics:*:*', whereEqual('a', 'b'))),
@@ -90,4 +92,45 @@ test('an edit names a role that there is, and changes something', async (t) => {
   t.same(faultsOf({ roleId: 'agent', addPolicies: [] }), [
     'addPolicies: or removePolicies must hold a policy',
   ])
+})
+
+function faultsUnder(condition: Condition, text = 'routing:queue:view'): string[] {
+  return faultsOf({ roleId: 'agent', addPolicies: [policyOf(text, condition)] })
+}
+
+test('a condition is whole, and stands where the catalogue takes conditions', async (t) => {
+  const isFive = whereEqual('queueId', '5')
+  const forms = /must be a comparison .* or a conjunction/
+  for (const sound of [
+    isFive,
+    {
+      ...isFive,
+      operator: 'IN',
+      operands: [...(isFive.operands ?? []), ...(isFive.operands ?? [])],
+    },
+    { conjunction: 'OR', terms: [isFive, { conjunction: 'AND', terms: [isFive] }] },
+  ]) {
+    t.same(faultsUnder(sound), [])
+  }
+  for (const half of [
+    {},
+    { variableName: 'a' },
+    { ...isFive, terms: [isFive] },
+    { terms: [isFive] },
+  ]) {
+    const [fault = '', ...others] = faultsUnder(half)
+    t.match(fault, /^addPolicies\/0\/condition: /)
+    t.match(fault, forms)
+    t.same(others, [])
+  }
+  t.match(faultsUnder({ conjunction: 'AND', terms: [isFive, { terms: [] }] }), [
+    /^addPolicies\/0\/condition\/terms\/1: must be/,
+  ])
+  t.match(faultsUnder({ ...isFive, operands: [] }), [
+    /^addPolicies\/0\/condition\/operands: .*only IN/,
+  ])
+  t.same(faultsUnder(isFive, 'directory:user:view'), [
+    'addPolicies/0/condition: no permission of directory:user:view takes conditions',
+  ])
+  t.match(faultsUnder(isFive, 'directory:*:*'), [/takes conditions$/])
 })

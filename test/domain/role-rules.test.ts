@@ -89,12 +89,21 @@ test('a conflict names rule, user and roles, and says it in a sentence', async (
   ])
 })
 
-test('what was broken before is existing, and worse once another role joins', async (t) => {
+test('what was broken before is existing, and worse once another role joins or it is held in more divisions', async (t) => {
   const both = ['r-supervisor in north', 'r-agent in south']
   t.same(conflictsOf(DEFAULT_ROLE_RULES, both, both), [
     'existing supervisor-excludes-agent in any: r-supervisor r-agent',
   ])
-  t.same(conflictsOf(DEFAULT_ROLE_RULES, both, [...both, 'r-agent in north']), [
+  for (const wider of ['r-agent in north', 'r-agent in *', 'r-supervisor in *']) {
+    t.same(conflictsOf(DEFAULT_ROLE_RULES, both, [...both, wider]), [
+      'worse supervisor-excludes-agent in any: r-supervisor r-agent',
+    ])
+  }
+  const everywhere = ['r-supervisor in *', 'r-agent in *']
+  t.same(conflictsOf(DEFAULT_ROLE_RULES, everywhere, [...both, ...everywhere]), [
+    'existing supervisor-excludes-agent in any: r-supervisor r-agent',
+  ])
+  t.same(conflictsOf(DEFAULT_ROLE_RULES, everywhere, both), [
     'existing supervisor-excludes-agent in any: r-supervisor r-agent',
   ])
   t.same(conflictsOf(DEFAULT_ROLE_RULES, both, [...both, 'r-agent-2 in north']), [
@@ -104,6 +113,32 @@ test('what was broken before is existing, and worse once another role joins', as
     'existing supervisor-excludes-agent in any: r-supervisor r-agent',
   ])
   t.same(conflictsOf(DEFAULT_ROLE_RULES, both, ['r-agent in south']), [])
+})
+
+function segregating(...permissions: string[][]): RoleRule[] {
+  return [{ name: 's', kind: 'segregates', permissions, scope: 'overall' }]
+}
+
+test('one permission that is in two sets meets nothing but itself', async (t) => {
+  const overlapping = segregating(['money:*:*'], ['money:payment:send'])
+  t.same(conflictsOf(overlapping, [], ['r-payer in north']), [])
+  t.same(conflictsOf(overlapping, [], ['r-payer in north', 'r-approver in south']), [
+    'new s in any: r-approver r-payer',
+  ])
+  t.same(conflictsOf(overlapping, ['r-payer in north'], ['r-payer in *']), [])
+})
+
+test('permissions that must not meet are worse once one is held in more divisions', async (t) => {
+  const settings = ['org:settings:edit']
+  const rules = segregating(['money:payment:send'], ['money:payment:approve'], settings)
+  const both = ['r-payer in north', 'r-approver in north']
+  t.same(conflictsOf(rules, both, [...both, 'r-payer in *']), [
+    'worse s in any: r-approver r-payer',
+  ])
+  const undivided = ['r-payer in north', 'r-org in north']
+  t.same(conflictsOf(rules, undivided, [...undivided, 'r-org in *']), [
+    'existing s in any: r-org r-payer',
+  ])
 })
 
 test('roles of groups count when the group carries roles', async (t) => {

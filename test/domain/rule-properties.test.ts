@@ -75,12 +75,31 @@ function naiveBreach(
   return meeting.length < 2 ? undefined : { roles: meeting.sort(), permissions: [] }
 }
 
+/** Two permissions that meet must be two, and be of two sets. */
 function naiveMeeting(
   facts: Facts,
   sets: readonly (readonly string[])[],
   held: readonly Grant[],
   here: readonly Grant[],
 ): NaiveBreach | undefined {
+  const { roles, permissions } = naiveHeld(facts, sets, held, here)
+  const meet = sets.some((one, i) => {
+    return sets.some((other, j) => {
+      const pairs = one.flatMap((a) => other.map((b) => [a, b] as const))
+      return i !== j && pairs.some(([a, b]) => a !== b && [a, b].every((c) => permissions.has(c)))
+    })
+  })
+  if (!meet) return undefined
+  return { roles: [...roles].sort(), permissions: [...permissions].sort() }
+}
+
+/** What is held of the sets, and the roles that give it. */
+function naiveHeld(
+  facts: Facts,
+  sets: readonly (readonly string[])[],
+  held: readonly Grant[],
+  here: readonly Grant[],
+): { readonly roles: Set<string>; readonly permissions: Set<string> } {
   const roles = new Set<string>()
   const permissions = new Set<string>()
   for (const code of sets.flat()) {
@@ -94,9 +113,25 @@ function naiveMeeting(
       permissions.add(code)
     }
   }
-  const met = sets.filter((set) => set.some((code) => permissions.has(code)))
-  if (met.length < 2) return undefined
-  return { roles: [...roles].sort(), permissions: [...permissions].sort() }
+  return { roles, permissions }
+}
+
+/** Whether some of what meets is held where it was not: in a division, or in all of them. */
+function naiveWidens(
+  facts: Facts,
+  rule: RoleRule,
+  now: NaiveBreach,
+  [before, after]: readonly [readonly Grant[], readonly Grant[]],
+): boolean {
+  return ['*', ...facts.divisions.map(({ id }) => id)].some((place) => {
+    const [was, is] = [before, after].map((held) => {
+      const here = held.filter(({ divisionId }) => divisionId === '*' || divisionId === place)
+      if (rule.kind !== 'segregates') return new Set(here.map(({ roleId }) => roleId))
+      return naiveHeld(facts, rule.permissions, held, here).permissions
+    })
+    const meeting = rule.kind === 'segregates' ? now.permissions : now.roles
+    return meeting.some((item) => is?.has(item) && !was?.has(item))
+  })
 }
 
 function naiveStatus(now: NaiveBreach, earlier: NaiveBreach | undefined): RuleConflict['status'] {
@@ -106,7 +141,7 @@ function naiveStatus(now: NaiveBreach, earlier: NaiveBreach | undefined): RuleCo
   return more.every((one) => had.includes(one)) ? 'existing' : 'worse'
 }
 
-const seen = { new: 0, worse: 0, existing: 0 }
+const seen = { new: 0, worse: 0, existing: 0, wider: 0 }
 
 /** Each conflict told is one, with its status; each that there is is told, there or for all. */
 function checkConflicts(
@@ -122,8 +157,14 @@ function checkConflicts(
       assert.equal(divisionId === null, rule.scope === 'overall')
       const breach = naiveBreach(facts, rule, after, divisionId)
       assert.deepEqual(breach, { roles: roleIds.toSorted(), permissions })
-      assert.equal(status, naiveStatus(breach, naiveBreach(facts, rule, before, divisionId)))
+      const expected = naiveStatus(breach, naiveBreach(facts, rule, before, divisionId))
+      const wider =
+        expected === 'existing' &&
+        rule.scope === 'overall' &&
+        naiveWidens(facts, rule, breach, [before, after])
+      assert.equal(status, wider ? 'worse' : expected)
       seen[status] += 1
+      if (wider) seen.wider += 1
     }
     for (const place of rule.scope === 'overall' ? [null] : places) {
       const breach = naiveBreach(facts, rule, after, place)

@@ -35,6 +35,7 @@ function worldOf(...subjects: readonly SubjectFact[]): Matrix {
       roleOf('careful', policyOf('routing:queue:view', whereEqual('queueId', '5'))),
       { ...roleOf('boss', 'authorization:*:*'), name: 'Supervisor', licences: ['engage3'] },
       roleOf('clerk', 'authorization:grant:add'),
+      roleOf('carefulClerk', policyOf('authorization:grant:add', whereEqual('queueId', '5'))),
       { ...roleOf('staff'), defaultRoleId: 'employee' },
     ],
     divisions: [divisionOf('home', true), divisionOf('north'), divisionOf('south')],
@@ -141,6 +142,7 @@ test('an entry tells what a user gains and loses, division by division where the
         },
       ],
       conditionalPermissions: [],
+      blocked: false,
     },
   ])
 })
@@ -219,12 +221,16 @@ test('administrators who could no longer change roles are named', async (t) => {
     userOf('boris', ['boss in home', 'boss in north']),
     userOf('carla', ['boss in home', 'clerk in north']),
     userOf('dora', ['agent in home']),
+    userOf('elsa', ['boss in *']),
+    userOf('fred', ['clerk in *']),
   )
   const { lockouts } = simulateUsers(matrix, {
     anna: { kind: 'replace', roleIds: ['agent'], divisionId: null },
     boris: delta([], ['boss in home']),
     carla: delta([], ['boss in home']),
     dora: delta([], ['agent in home']),
+    elsa: delta(['boss in north'], ['boss in *']),
+    fred: delta(['carefulClerk in *'], ['clerk in *']),
   })
   t.same(lockouts, [
     {
@@ -241,6 +247,16 @@ test('administrators who could no longer change roles are named', async (t) => {
       userName: 'User carla',
       permissions: ['authorization:grant:delete', 'authorization:role:edit'],
     },
+    {
+      userId: 'elsa',
+      userName: 'User elsa',
+      permissions: [
+        'authorization:grant:add',
+        'authorization:grant:delete',
+        'authorization:role:edit',
+      ],
+    },
+    { userId: 'fred', userName: 'User fred', permissions: ['authorization:grant:add'] },
   ])
 })
 
@@ -300,6 +316,106 @@ test('conflicts come with a simulation, those that block it first', async (t) =>
   t.same(
     conflicts.map(({ userId, status, rule }) => `${userId} ${status} ${rule}`),
     ['boris new supervisor-excludes-agent', 'anna existing supervisor-excludes-agent'],
+  )
+})
+
+test('whom a rule keeps from a change stays what he is in every sum', async (t) => {
+  const matrix = worldOf(
+    userOf('anna', ['boss in *', 'viewer in home']),
+    userOf('boris', ['agent in home'], { state: 'inactive' }),
+    userOf('carla', ['agent in home', 'boss in home']),
+    userOf('dora', ['viewer in home']),
+  )
+  const pendingSunsets = [
+    { userId: 'anna', ...grantOf('viewer in home'), until: '2026-03-01T00:00:00.000Z' },
+  ]
+  const told = simulateUsers(
+    matrix,
+    {
+      anna: delta(['agent in home'], ['viewer in home']),
+      boris: delta(['boss in home']),
+      carla: delta(['boss in north']),
+      dora: delta(['clerk in home'], ['viewer in home']),
+    },
+    { pendingSunsets },
+  )
+  t.equal(told.blockedUsers, 3)
+  t.same(
+    told.entries.map(({ userId, blocked }) => ({ userId, blocked })),
+    [
+      { userId: 'anna', blocked: true },
+      { userId: 'carla', blocked: true },
+      { userId: 'dora', blocked: false },
+    ],
+  )
+  t.same(
+    told.conflicts.map(({ userId, status }) => `${userId} ${status}`),
+    ['anna new', 'boris new', 'carla worse'],
+  )
+  t.same(told.sunsets, [])
+  t.match(told.blastRadius, { users: 1, permissions: 2, grantsAdded: 1, grantsRemoved: 1 })
+  t.same(told.blastRadius.orphanedPermissions, [], 'anna and carla keep theirs')
+  t.ok(told.licences.every(({ roleId, gained }) => gained === 0 || roleId === 'clerk'))
+})
+
+function timed(text: string, until: string) {
+  return { ...grantOf(text), until }
+}
+
+test('a simulation tells which ends of grants are set, replaced and cancelled', async (t) => {
+  const [spring, summer] = ['2026-03-01T00:00:00.000Z', '2026-06-01T00:00:00.000Z']
+  const held = ['viewer in home', 'viewer in north', 'viewer in south', 'clerk in home']
+  const matrix = worldOf(userOf('anna', held), userOf('boris', held), userOf('carla', held))
+  const pending = (userId: string, text: string) => ({ userId, ...grantOf(text), until: spring })
+  const { sunsets, withoutEffect, entries } = simulateUsers(
+    matrix,
+    {
+      anna: {
+        kind: 'delta',
+        grant: [
+          timed('viewer in home', summer),
+          timed('viewer in north', summer),
+          timed('viewer in south', spring),
+          grantOf('clerk in home'),
+        ],
+        revoke: [],
+      },
+      boris: { kind: 'replace', roleIds: ['viewer', 'clerk'], divisionId: 'home' },
+      carla: delta([], ['viewer in home']),
+    },
+    {
+      pendingSunsets: [
+        pending('anna', 'viewer in north'),
+        pending('anna', 'viewer in south'),
+        pending('anna', 'clerk in home'),
+        pending('boris', 'viewer in home'),
+        pending('carla', 'viewer in home'),
+        pending('carla', 'clerk in home'),
+      ],
+    },
+  )
+  t.same(
+    sunsets.map((one) => {
+      const grant = `${one.userId} ${one.roleId} in ${one.divisionId}`
+      return `${grant}: ${one.change} ${one.previousUntil} ${one.until}`
+    }),
+    [
+      `anna viewer in home: set null ${summer}`,
+      `anna viewer in north: replaced ${spring} ${summer}`,
+      `anna clerk in home: cancelled ${spring} null`,
+      `boris viewer in home: cancelled ${spring} null`,
+      `carla viewer in home: cancelled ${spring} null`,
+    ],
+  )
+  t.same(
+    withoutEffect.map(({ userId, roleId, divisionId, reason }) => {
+      return `${userId} ${roleId} in ${divisionId}: ${reason}`
+    }),
+    ['anna viewer in south: held-already', 'boris clerk in home: held-already'],
+  )
+  t.same(
+    entries.map(({ userId }) => userId),
+    ['carla'],
   )
 })
 

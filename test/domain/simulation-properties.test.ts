@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import tap, { test } from 'tap'
 import { buildMatrix } from '../../src/domain/build-matrix.ts'
+import { userConflicts } from '../../src/domain/check-role-rules.ts'
 import { editRole } from '../../src/domain/edit-role.ts'
 import { evaluate, OUTCOMES } from '../../src/domain/evaluate.ts'
 import type { Facts, Grant, PolicyFact } from '../../src/domain/facts.ts'
@@ -9,6 +10,7 @@ import { matrixFacts, subjectFacts } from '../../src/domain/matrix-facts.ts'
 import { Matrix } from '../../src/domain/matrix.ts'
 import { mergeSubjects } from '../../src/domain/merge-subjects.ts'
 import type { GrantIntent, UserChange } from '../../src/domain/role-change.ts'
+import type { RoleRule } from '../../src/domain/role-rules.ts'
 import { simulate } from '../../src/domain/simulate.ts'
 import type { SimulatedEntry, Simulation, SimulationRequest } from '../../src/domain/simulation.ts'
 import { arbitraryFacts } from './support/arbitrary-facts.ts'
@@ -196,6 +198,7 @@ function checkAgainst(simulation: Simulation, before: Matrix, after: Matrix): vo
       removedPermissions: removed,
       divisions: entry.divisions,
       conditionalPermissions: conditional,
+      blocked: false,
     })
     seen.entries += 1
     seen.lines += entry.divisions.length
@@ -294,6 +297,53 @@ test('a simulated change of users equals the matrix built anew', async (t) => {
   })
   fc.assert(property, { numRuns: 700 })
   t.ok(seen.entries > 200, JSON.stringify(seen))
+})
+
+/** Rules by which a role excludes most others of a world, so that they meet. */
+function excludingRules(facts: Facts, numbers: readonly (readonly [number, number])[]): RoleRule[] {
+  return numbers.map(([role, other], i) => ({
+    name: `rule ${i}`,
+    kind: 'excludes',
+    role: pickFrom(facts.roles, role)?.id ?? '',
+    excludes: facts.roles.filter((_, j) => (j + other) % 3 !== 0).map(({ id }) => id),
+    scope: (role + other) % 2 === 0 ? 'overall' : 'division',
+  }))
+}
+
+test('with rules it equals the matrix built anew with what applying would not skip', async (t) => {
+  const met = { blocked: 0, passed: 0 }
+  const pairs = fc.array(pair, { minLength: 1, maxLength: 3 })
+  const property = fc.property(worlds, picks, pairs, (facts, all, numbers) => {
+    const base = buildMatrix(facts)
+    const before = new Matrix(base)
+    const known = matrixFacts(before)
+    const rules = excludingRules(known, numbers)
+    const changes = userChanges(known, all)
+    const changed = subjectFacts(
+      before,
+      changes.map(({ userId }) => userId),
+    ).map((old, i) => {
+      return { ...old, grants: grantsAfter(known, old.grants, changes[i]!.intent), old }
+    })
+    const blocked = new Set<string>()
+    for (const { id, old, grants } of changed) {
+      const conflicts = userConflicts(before, rules, id, old.grants, grants)
+      if (conflicts.some(({ status }) => status !== 'existing')) blocked.add(id)
+    }
+    const applied = changed.filter(({ id }) => !blocked.has(id))
+    const after = new Matrix(mergeSubjects(base, applied))
+    const simulation = simulate(before, { ...requestFor({ kind: 'users', changes }), rules })
+    assert.equal(simulation.blockedUsers, blocked.size)
+    const { true: kept = [], false: entries = [] } = Object.groupBy(simulation.entries, (entry) => {
+      return entry.blocked ? 'true' : 'false'
+    })
+    assert.ok(kept.every(({ userId }) => blocked.has(userId)))
+    checkAgainst({ ...simulation, entries }, before, after)
+    met.blocked += blocked.size
+    met.passed += applied.length
+  })
+  fc.assert(property, { numRuns: 400 })
+  for (const [what, count] of Object.entries(met)) t.ok(count > 20, `${count} were ${what}`)
 })
 
 /** Codes of what a role gives, conditions aside, found by asking somebody who holds nothing else. */

@@ -325,6 +325,13 @@ test('the demo prints a curl that works and leaves nothing behind', async (t) =>
     t.equal(response.status, 200)
     t.match(await response.json(), { allowed: true })
   }
+  const posted = /curl -s -H '(\S+): (.+)' -H '(\S+): (.+)' '(\S+)' -d '(.+)'/.exec(text) ?? []
+  const [, name = '', authorization = '', type = '', json = '', url = '', body = ''] = posted
+  const headers = { [name]: authorization, [type]: json }
+  const simulated = await fetch(url, { method: 'POST', headers, body })
+  const told = JSON.parse(await simulated.text())
+  t.match(told, { entries: [{ addedPermissions: [] }], blastRadius: { users: 1 } })
+  t.ok(told.entries[0].removedPermissions.length > 0)
   const [, docs = ''] = /(\S+\/docs)/.exec(text) ?? []
   const [, adminKey = ''] = /admin plane\s+\S+\s+key (\S+)/.exec(text) ?? []
   const basic = `Basic ${Buffer.from(`anyone:${adminKey}`).toString('base64')}`

@@ -52,6 +52,27 @@ test('lets the higher priority go first, and within one whoever came first', asy
   t.same(order, ['change 1', 'change 2', 'user 1', 'user 2', 'rebuild 1', 'rebuild 2'])
 })
 
+test('gives every fifth place to whoever has waited longest', async (t) => {
+  const { clock, budget } = openBudget(6000, 1)
+  const order: string[] = []
+  const ask = (priority: Priority, name: string): void => {
+    void budget.acquire(priority, signal).then((release) => {
+      order.push(name)
+      // Role changes without end: one has gone, and the next one waits.
+      if (priority === 'role-change' && order.length < 20) ask('role-change', 'change')
+      return release()
+    })
+  }
+  ask('role-change', 'change')
+  ask('role-change', 'change')
+  for (let i = 0; i < 4; i++) ask('rebuild', 'rebuild')
+  ask('single-user', 'user')
+  await clock.advance(10_000)
+  const places = order.flatMap((name, place) => (name === 'rebuild' ? [place] : []))
+  t.same(places.slice(0, 3), [6, 11, 16])
+  t.equal(places.length, 4)
+})
+
 test('has no more requests under way than it may', async (t) => {
   const { clock, budget } = openBudget(60_000, 4)
   let running = 0

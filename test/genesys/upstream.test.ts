@@ -10,8 +10,9 @@ import type { Progress } from '../../src/domain/directory.ts'
 import { evaluate } from '../../src/domain/evaluate.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import { Matrix } from '../../src/domain/matrix.ts'
-import type { GrantIntent } from '../../src/domain/role-change.ts'
+import type { RequestedUpdate } from '../../src/domain/role-change.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import type { Simulation } from '../../src/domain/simulation.ts'
 import { plainFailure, reviveFailure } from '../../src/genesys/thread-messages.ts'
 import { ThreadLink } from '../../src/genesys/thread-link.ts'
 import { openUpstream } from '../../src/genesys/upstream.ts'
@@ -21,10 +22,9 @@ import { allTextOf } from './platform-under-test.ts'
 const { users, roles, divisions } = SMALL_WORLD
 const { signal } = new AbortController()
 
-const OLIVIA_AS_AGENT: GrantIntent = {
-  kind: 'delta',
+const OLIVIA_AS_AGENT: RequestedUpdate = {
+  userId: users.olivia,
   grant: [{ roleId: roles.agent, divisionId: divisions.support }],
-  revoke: [],
 }
 
 async function openBoth(more: Partial<UpstreamOptions> = {}) {
@@ -67,21 +67,22 @@ test('reads, merges, compares and simulates in a thread of its own', async (t) =
   const after = await upstream.merge(before, found)
   t.equal(evaluate(new Matrix(after), users.olivia, 'routing:queue:view'), 0)
   const drift = await upstream.compare(before, after)
-  t.match(drift.entries, [{ kind: 'grant_added', id: users.olivia }])
+  t.same(drift.subjectIds, [users.olivia])
   t.ok(isEmptyDrift(await upstream.compare(after, await readAgain(upstream))))
-  const { entries } = await upstream.simulate(before, {
-    change: { kind: 'users', changes: [{ userId: users.olivia, intent: OLIVIA_AS_AGENT }] },
+  const { json } = await upstream.simulate(before, {
+    change: { kind: 'users', updates: [OLIVIA_AS_AGENT] },
     rules: [],
-    timestamp: '2026-01-31T12:00:00.000Z',
+    now: Date.parse('2026-01-31T12:00:00Z'),
     limit: 10,
     offset: 0,
   })
+  const { entries } = JSON.parse(new TextDecoder().decode(json)) as Simulation
   t.match(entries, [{ userId: users.olivia }])
   t.ok(entries[0]?.addedPermissions.includes('routing:queue:view'))
   const rules: readonly RoleRule[] = [
     { name: 'r', kind: 'requires', role: roles.agent, requires: [roles.unused], scope: 'overall' },
   ]
-  const { conflicts } = await upstream.conflicts(after, rules, 100)
+  const { conflicts } = await upstream.conflicts(after, rules, { limit: 100 })
   t.ok(conflicts.some(({ userId }) => userId === users.olivia))
 
   t.match(events[0], { type: 'thread', state: 'started' })
@@ -175,6 +176,23 @@ test('a thread that is stuck is ended, and the next call starts another', async 
   }
   t.equal(await link.call('merge', merge), 1)
   t.same(states, ['started', 'crashed', 'started', 'crashed', 'started'])
+})
+
+test('who only looks is told that there is no time, and the thread lives on', async (t) => {
+  const states: string[] = []
+  await using link = new ThreadLink({
+    entry: new URL('mortal-thread.ts', import.meta.url),
+    workerData: null,
+    onEvent: (event) => void (event.type === 'thread' && states.push(event.state)),
+    patienceMs: { conflicts: 100 },
+  })
+  const base = new SharedArrayBuffer(8)
+  await t.rejects(link.call('conflicts', { matrix: base, rules: [], page: { limit: 1 } }), {
+    code: 'overloaded',
+    retryAfterSeconds: 10,
+  })
+  t.equal(await link.call('merge', { base, subjects: [] }), 1)
+  t.same(states, ['started'])
 })
 
 test('a thread that keeps dying is not started without end', async (t) => {

@@ -166,7 +166,14 @@ test('reading is tried three times, and without duplicates where the platform fa
   const failing = simulator.faults.add({ kind: 'status', status: 500, match: { path } })
   t.equal((await read()).length, 2)
   t.equal(failing.applied, 3)
+  const carol = () => readDirectGrants(platform.read, users.carol, signal)
+  await t.rejects(
+    carol(),
+    { code: 'upstream-broken', message: /which a group gives too/ },
+    'not where a group of the user may hide what is their own',
+  )
   simulator.faults.clear()
+  t.equal((await carol()).length, 1)
   const busy = simulator.faults.add({ kind: 'hang', match: { path: SUBJECT } })
   await t.rejects(read(), { code: 'upstream-busy' })
   t.equal(busy.applied, 3)

@@ -22,6 +22,24 @@ const basic = (text: string) => ({
 
 type Page = { items: Record<string, unknown>[]; nextCursor?: string }
 
+t.test('refuses what pages of other sites make a browser send', async (t) => {
+  const { app, record, rebuilds } = startAdminPlane(t)
+  const ask = (method: 'GET' | 'POST', url: string, site: string) =>
+    app.inject({ method, url, headers: { ...basic(`me:${ADMIN_SECRET}`), 'sec-fetch-site': site } })
+  for (const site of ['cross-site', 'same-site', 'something new']) {
+    for (const url of ['/admin/v1/rebuilds', '/try/api/v1/check-permissions']) {
+      const answer = await ask('POST', url, site)
+      t.match(answer.json(), { status: 403, type: /forbidden$/ }, `${site} ${url}`)
+    }
+    t.equal((await ask('GET', '/admin/v1/matrix', site)).statusCode, 200, 'reading is let through')
+  }
+  t.equal(rebuilds.running, undefined)
+  t.same(record.audited, [])
+  for (const site of ['same-origin', 'none']) {
+    t.ok((await ask('POST', '/admin/v1/rebuilds', site)).statusCode < 300, site)
+  }
+})
+
 t.test('starts a rebuild and joins the one that runs', async (t) => {
   const { app, get } = startAdminPlane(t)
   const start = (payload?: unknown, headers: Record<string, string> = {}) =>
@@ -166,6 +184,10 @@ t.test('says what an admin should worry about', async (t) => {
       lastRebuild: rebuild,
       runningRebuild: { ...rebuild, state: 'running' },
       unknownUsersQueued: 0,
+      unmatchedRules: [
+        { rule: 'four-eyes', unknown: ['Payar', 'money:*:*'], inert: true },
+        { rule: 'long', unknown: Array.from({ length: 12 }, (_, i) => `role${i}`), inert: false },
+      ],
     }),
   })
   served.refusal = new Failure('not-ready', 'the matrix is older than an hour')
@@ -176,6 +198,8 @@ t.test('says what an admin should worry about', async (t) => {
     warnings: [
       /2 active attribute-based access policies.*not evaluated/,
       /lacks authorization:grant:view/,
+      /^The rule four-eyes names .*: Payar, money:\*:\*\. As it stands nobody can break it\.$/,
+      /role9 and 2 more\. As it stands it holds for what was found\.$/,
     ],
     platform: { missingPermissions: missing },
     lastRebuild: { state: 'refused', error: 'users fell by 50 %' },

@@ -4,10 +4,11 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { AuditEntry, AuditTrail, NewAuditEntry } from '../../src/domain/audit.ts'
+import type { SubjectFact } from '../../src/domain/facts.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import { RefusedLogins } from '../../src/http/refused-logins.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
-import { USERS } from './support/organization.ts'
+import { FACTS, matrixOf, USERS } from './support/organization.ts'
 import { ADMIN_SECRET, bearer, METRICS_SECRET, startCheckPlane } from './support/planes.ts'
 import { NOW, startStoredPlane } from './support/stored-plane.ts'
 
@@ -78,6 +79,28 @@ t.test('lists the trail newest first, or oldest first, in stable pages', async (
   t.match(other.json(), { status: 400, field: 'cursor' }, 'a cursor is for its own question')
 })
 
+t.test('bounds a page of long entries in bytes, and tells each of them once', async (t) => {
+  const plane = await startStoredPlane(t)
+  const note = 'x'.repeat(200_000)
+  await plane.store.audit.append(Array.from({ length: 30 }, () => entry({ details: { note } })))
+  const told: number[] = []
+  let pages = 0
+  let cursor = ''
+  for (let isLast = false; !isLast; pages += 1) {
+    const answer = await plane.get(`${ENTRIES}?limit=1000&order=asc${cursor}`)
+    t.ok(answer.body.length < 1.1 * 1024 * 1024, `${answer.body.length} bytes`)
+    const page = answer.json<Page>()
+    told.push(...sequences(page))
+    isLast = page.nextCursor === undefined
+    cursor = `&cursor=${page.nextCursor}`
+  }
+  t.same(
+    told,
+    Array.from({ length: 30 }, (_, index) => index + 1),
+  )
+  t.equal(pages, 6, 'five of them go on a page')
+})
+
 t.test('filters the trail by everything that is known of an entry', async (t) => {
   const plane = await startStoredPlane(t)
   await fill(plane)
@@ -97,6 +120,23 @@ t.test('filters the trail by everything that is known of an entry', async (t) =>
   for (const [query, expected] of cases) {
     t.same(sequences((await plane.get(`${ENTRIES}?${query}`)).json<Page>()), expected, query)
   }
+})
+
+t.test('takes the email of a deleted user for that of the living one', async (t) => {
+  const plane = await startStoredPlane(t)
+  await fill(plane)
+  const [ada, bob, , dan] = FACTS.subjects
+  if (!ada || !bob || !dan) throw new Error('the organisation has changed')
+  const { email } = ada
+  const gone = { ...bob, email, state: 'deleted' as const }
+  const find = (subjects: SubjectFact[]) => {
+    plane.served.held = [matrixOf({ ...FACTS, subjects }, 7)]
+    return plane.get(`${ENTRIES}?userId=${email.toUpperCase()}`)
+  }
+  t.same(sequences((await find([gone, ada])).json<Page>()), [6, 5, 2, 1])
+  const two = await find([gone, ada, { ...dan, email }])
+  t.match(two.json(), { status: 400, field: 'userId', detail: /more than one/ })
+  t.equal((await find([gone])).statusCode, 200, 'the trail tells of the deleted too')
 })
 
 t.test('names the filter that is wrong', async (t) => {
@@ -313,16 +353,18 @@ t.test(
     audit.down = false
     refused.note('admin', 'forbidden', '10.0.0.1')
     await refused[Symbol.asyncDispose]()
-    t.equal(audit.entries.length, 1_002)
-    t.match(audit.entries[1_000], { details: { source: 'other', unauthenticated: 100 } })
-    t.match(audit.entries[1_001], { details: { source: '10.0.0.1', forbidden: 1 } })
+    t.equal(audit.entries.length, 52)
+    t.match(audit.entries[50], { details: { source: 'other', unauthenticated: 1_050 } })
+    t.match(audit.entries[51], { details: { source: '10.0.0.1', forbidden: 1 } })
     const many = new RefusedLogins({ audit, logger, now: () => clock.now })
     audit.entries.length = 0
     for (let minute = 0; minute < 100; minute++) {
       clock.now += 60_000
-      many.note('admin', 'unauthenticated', 'source')
+      many.note('admin', 'unauthenticated', '2001:db8::1')
+      many.note('admin', 'unauthenticated', '2001:db8::2')
     }
     await many[Symbol.asyncDispose]()
     t.equal(audit.entries.length, 60, 'an hour is kept')
+    t.match(audit.entries[0], { details: { source: '2001:db8:0:0::/64', unauthenticated: 2 } })
   },
 )

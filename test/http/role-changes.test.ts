@@ -37,7 +37,7 @@ async function applyFirst({ store }: Plane, id: string) {
       position: 0,
       patch: { state: 'applied', step: 'confirmed', found, delta, visible: true },
     },
-    written: { userId: USERS.ada, ...delta },
+    written: { id: 'write-1', userId: USERS.ada, ...delta },
     audit: [],
   })
   return claim
@@ -64,7 +64,10 @@ t.test('simulates updates, with the names that a person reads', async (t) => {
       { userId: USERS.dan, removedPermissions: ['recording:recording:view'] },
     ],
     conflicts: [{ rule: 'supervisor-excludes-agent', userName: 'Ada', status: 'new' }],
-    blastRadius: { users: 2, orphanedPermissions: ['recording:recording:view'] },
+    blockedUsers: 1,
+    blastRadius: { users: 1, orphanedPermissions: ['recording:recording:view'] },
+    sunsets: [],
+    sunsetsKnown: true,
     withoutEffect: [
       { userName: 'Ada', roleName: 'Agent', divisionName: 'Sales', reason: 'held-already' },
     ],
@@ -207,6 +210,55 @@ t.test('answers a dry run with the simulation and records nothing', async (t) =>
   t.equal(plane.wokenTimes(), 1)
 })
 
+t.test('pages through a dry run as through a simulation', async (t) => {
+  const { post, served } = await startStoredPlane(t)
+  const updates = [USERS.ada, USERS.dan].map((userId) => ({ userId, newRoleIds: [] }))
+  const body = { updates, dryRun: true }
+  const first = (await post(`${BATCHES}?limit=1`, body)).json<Answer>()
+  t.match(first, { dryRun: true, entries: [{ userId: USERS.ada }], blastRadius: { users: 2 } })
+  served.held.push(matrixOf({ ...FACTS, subjects: [] }, 8))
+  const next = `${BATCHES}?limit=1&cursor=${first.nextCursor}`
+  const second = (await post(next, body)).json<Answer>()
+  t.match(second, { dryRun: true, revision: 7, entries: [{ userId: USERS.dan }] })
+  t.notOk(second.nextCursor)
+  const other = { updates: updates.slice(1), dryRun: true }
+  t.match((await post(next, other)).json(), { status: 400, field: 'cursor' })
+  t.match((await post(`${BATCHES}?limit=1`, { updates })).json(), { status: 400, field: 'limit' })
+})
+
+t.test('simulations and dry runs share a few slots', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const started = { count: 0 }
+  const { post } = await startStoredPlane(t, {
+    workshop: {
+      async simulate() {
+        started.count += 1
+        await gate.promise
+        return { json: new TextEncoder().encode('{"revision":7}') }
+      },
+    },
+  })
+  const dryRun = { ...GRANT_ADA, dryRun: true }
+  const asked = [SIMULATIONS, BATCHES, SIMULATIONS, BATCHES].map((url) =>
+    post(url, url === BATCHES ? dryRun : GRANT_ADA),
+  )
+  while (started.count < 4) await new Promise((resolve) => setImmediate(resolve))
+  for (const [url, body] of [
+    [BATCHES, dryRun],
+    [SIMULATIONS, GRANT_ADA],
+  ] as const) {
+    const refused = await post(url, body)
+    t.match(refused.json(), { status: 503, type: /overloaded$/ })
+    t.ok(Number(refused.headers['retry-after']) > 0)
+  }
+  gate.resolve()
+  for (const answer of await Promise.all(asked)) {
+    t.equal(answer.statusCode, 200)
+    t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
+  }
+  t.equal((await post(SIMULATIONS, GRANT_ADA)).statusCode, 200)
+})
+
 t.test('answers the same batch for the same key and request', async (t) => {
   const plane = await startStoredPlane(t)
   const { post, served } = plane
@@ -264,6 +316,18 @@ t.test('takes CSV, options in the query, rows of one user together', async (t) =
   })
 })
 
+t.test('reaches a role whose name ends with a blank: in quotes', async (t) => {
+  const { post, served } = await startStoredPlane(t)
+  const roles = FACTS.roles.map((role) => ({ ...role, name: `${role.name} ` }))
+  served.held = [matrixOf({ ...FACTS, roles }, 7)]
+  t.match(
+    (await post(SIMULATIONS, `${HEADER}\n ada@example.com , revoke ,"Agent ", Sales \n`)).json(),
+    { entries: [{ userId: USERS.ada }] },
+  )
+  const trimmed = await post(SIMULATIONS, `${HEADER}\nada@example.com,revoke,Agent ,Sales\n`)
+  t.match(trimmed.json(), { status: 400, field: 'row 2 roleId' })
+})
+
 t.test('names what is wrong with a CSV by row and column', async (t) => {
   const plane = await startStoredPlane(t)
   const row = 'ada@example.com,grant,Supervisor,Sales'
@@ -293,7 +357,7 @@ t.test('names what is wrong with a CSV by row and column', async (t) => {
       /same user as row 2/,
     ],
     [`${HEADER}\n${many}`, 413, undefined, /20000 rows/],
-    [`${HEADER}\n${users}`, 413, undefined, /1000 users/],
+    [`${HEADER}\n${users}`, 400, 'row 1002 userId', /1000 users/],
     [`${HEADER}\n${'x'.repeat(5 * 1024 * 1024)}`, 413, undefined, /larger/],
   ]
   for (const [csv, status, field, detail] of bad) {
@@ -379,6 +443,33 @@ t.test('names the field that is wrong in JSON', async (t) => {
   t.equal(plane.wokenTimes(), 0)
 })
 
+const QUEUE_IS_Q1 = {
+  variableName: 'queue.id',
+  operator: 'EQ',
+  operands: [{ type: 'SCALAR', value: 'q1' }],
+}
+const RECORDINGS = { domain: 'recording', entity: 'recording', actions: ['view'] }
+/** An edit that gives agents recordings under a condition, other than the usual one in this. */
+const under = (more: object) => ({
+  roleId: 'Agent',
+  addPolicies: [{ ...RECORDINGS, condition: { ...QUEUE_IS_Q1, ...more } }],
+})
+
+t.test('simulates policies with conditions', async (t) => {
+  const { post } = await startStoredPlane(t)
+  const added = await post(SIMULATIONS, under({}))
+  const gained = ['recording:recording:view']
+  const entry = { addedPermissions: gained, conditionalPermissions: gained, blocked: false }
+  t.match(added.json(), { entries: [entry, entry], blastRadius: { users: 2, clients: 1 } })
+  const terms = [QUEUE_IS_Q1, { conjunction: 'OR', terms: [QUEUE_IS_Q1] }]
+  const nested = { ...RECORDINGS, condition: { conjunction: 'AND', terms } }
+  const edit = { roleId: 'Reviewer', addPolicies: [RECORDINGS], removePolicies: [RECORDINGS] }
+  t.equal((await post(SIMULATIONS, { roleId: 'Agent', addPolicies: [nested] })).statusCode, 200)
+  t.match((await post(SIMULATIONS, edit)).json(), {
+    entries: [{ userId: USERS.dan, divisions: [{ loosenedPermissions: gained }] }],
+  })
+})
+
 t.test('names the field that is wrong in a simulation', async (t) => {
   const { post } = await startStoredPlane(t)
   const policy = { domain: 'routing', entity: 'queue', actions: ['edit'] }
@@ -392,6 +483,14 @@ t.test('names the field that is wrong in a simulation', async (t) => {
     [{ roleId: 'Agent', addPolicies: [{ ...policy, actions: [] }] }, 'addPolicies/0/actions'],
     [{ roleId: 'Agent', addPolicies: [{ ...policy, x: 1 }] }, 'addPolicies/0/x'],
     [{ roleId: 'Agent', removePolicies: [policy] }, 'removePolicies/0'],
+    [under({ operator: 'LIKE' }), 'addPolicies/0/condition/operator'],
+    [under({ variable: 'x' }), 'addPolicies/0/condition/variable'],
+    [
+      under({ operands: [{ type: 'SCALAR', value: 1 }] }),
+      'addPolicies/0/condition/operands/0/value',
+    ],
+    [under({ operator: undefined }), 'addPolicies/0/condition'],
+    [under({ conjunction: 'AND', terms: [QUEUE_IS_Q1] }), 'addPolicies/0/condition'],
   ]
   for (const [body, field] of bad) {
     const answer = await post(SIMULATIONS, body, nextTester())
@@ -453,6 +552,60 @@ t.test('tells how far a batch is, user by user', async (t) => {
     { items: [{ userId: USERS.ada }] },
     'without names',
   )
+})
+
+t.test('tells which grants of its users end by themselves', async (t) => {
+  const plane = await startStoredPlane(t)
+  const { post, get, store } = plane
+  const until = '2027-01-01T00:00:00.000Z'
+  const granted = { roleId: ROLES.supervisor, divisionId: DIVISIONS.sales, until }
+  const updates = [
+    { userId: USERS.ada, grant: [adaViews] },
+    { userId: USERS.dan, grant: [{ ...adaViews, until }] },
+  ]
+  const { id } = (await post(BATCHES, { updates })).json<Answer>()
+  const itemsOf = async () => (await get(`${BATCHES}/${id}`)).json<Answer>().items
+  t.match(await itemsOf(), [{ sunsets: [] }, { sunsets: [] }], 'nothing is applied yet')
+  const claim = await applyFirst(plane, id)
+  const sunsets = [{ userId: USERS.dan, ...granted }]
+  await store.roleChanges.record(claim, { sunsets, audit: [] })
+  const told = { roleName: 'Supervisor', divisionName: 'Sales', until }
+  t.match(await itemsOf(), [{ sunsets: [] }, { sunsets: [told] }])
+  const forGood = { updates: [{ userId: USERS.dan, grant: [adaViews] }] }
+  t.match((await post(SIMULATIONS, forGood)).json(), {
+    sunsetsKnown: true,
+    sunsets: [
+      { userName: 'Dan', roleName: 'Supervisor', change: 'cancelled', previousUntil: until },
+    ],
+  })
+})
+
+t.test('bounds a page of long items in bytes, and tells each of them once', async (t) => {
+  const plane = await startStoredPlane(t)
+  const { post, get, store } = plane
+  const ids = [USERS.ada, USERS.bob, USERS.dan, USERS.quote]
+  const updates = ids.map((userId) => ({ userId, grant: [adaViews] }))
+  const { id } = (await post(BATCHES, { updates })).json<Answer>()
+  const claim = await store.roleChanges.claim('test', 60_000)
+  if (!claim) throw new Error('no batch was claimed')
+  const found = Array.from({ length: 4_000 }, (_, index) => ({
+    roleId: `role-${index}-${'x'.repeat(80)}`,
+    divisionId: DIVISIONS.sales,
+  }))
+  for (const position of ids.keys()) {
+    await store.roleChanges.record(claim, { item: { position, patch: { found } }, audit: [] })
+  }
+  const told: string[] = []
+  let cursor = ''
+  for (let isLast = false; !isLast;) {
+    const answer = await get(`${BATCHES}/${id}?limit=1000${cursor}`)
+    const page = answer.json<Answer>()
+    t.equal(page.items.length, 1, `${answer.body.length} bytes`)
+    told.push(...page.items.map(({ userId }) => userId))
+    isLast = page.nextCursor === undefined
+    cursor = `&cursor=${page.nextCursor}`
+  }
+  t.same(told, ids)
 })
 
 t.test('lists batches by state and user', async (t) => {
@@ -523,7 +676,8 @@ t.test('changes nothing while the store is down, and says so', async (t) => {
   t.match((await plane.get(BATCHES)).json(), down)
   t.match((await plane.post('/admin/v1/rebuilds')).json(), down)
   t.equal(plane.rebuilds.running, undefined, 'no rebuild that nobody could prove')
-  t.equal((await plane.post(SIMULATIONS, GRANT_ADA)).statusCode, 200, 'looking needs no store')
+  const simulated = await plane.post(SIMULATIONS, GRANT_ADA)
+  t.match(simulated.json(), { revision: 7, sunsetsKnown: false }, 'looking needs no store')
   t.equal(plane.wokenTimes(), 0)
 })
 

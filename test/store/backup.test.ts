@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { testBackupOrder } from './support/backup-contract.ts'
 import { batchOf, entry, never, numbered, openTestStore } from './support/store-under-test.ts'
 import { createSqliteDatabase } from './support/test-database.ts'
 import type { TestDatabase } from './support/test-database.ts'
@@ -43,8 +44,15 @@ function restored(folder: string): TestDatabase {
     location: { kind: 'sqlite', path: join(folder, 'store.db') },
     execute: () => Promise.reject(new Error('not here')),
     dropGuards: () => Promise.reject(new Error('not here')),
+    passLeaseTime: () => Promise.reject(new Error('not here')),
   }
 }
+
+testBackupOrder('SQLite', /^sqlite3 /, createSqliteDatabase, async (_t, { location }, folder) => {
+  if (location.kind !== 'sqlite') throw new Error('not SQLite')
+  await backUp(location.path, join(folder, 'store.db'))
+  return restored(folder)
+})
 
 test('a backup of a running store is a store of its own, with a chain that verifies', async (t) => {
   const { folder, batchId } = await backedUpWhileWriting(t)

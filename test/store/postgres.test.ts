@@ -1,15 +1,29 @@
 import tap, { test } from 'tap'
 import { Secret } from '../../src/domain/secret.ts'
+import { testBackupOrder } from './support/backup-contract.ts'
 import { testFaults } from './support/fault-contract.ts'
 import { POSTGRES_PASSWORD, startPostgres } from './support/postgres-server.ts'
 import { testStore } from './support/store-contract.ts'
-import { entry, never, numbered, openTestStore } from './support/store-under-test.ts'
+import {
+  batchOf,
+  entry,
+  never,
+  numbered,
+  openTestStore,
+  START,
+} from './support/store-under-test.ts'
 
 const server = await startPostgres()
 tap.teardown(() => server[Symbol.asyncDispose]())
 
 testStore((t) => server.createDatabase(t))
 testFaults((t) => server.createDatabase(t))
+testBackupOrder(
+  'PostgreSQL',
+  /^pg_dump /,
+  (t) => server.createDatabase(t),
+  (t, source) => server.copyDatabase(t, source),
+)
 
 /** Everything that could be shown or logged of an error, causes included. */
 function tellAll(error: unknown): string {
@@ -87,6 +101,22 @@ test('a store whose server is not there opens once it is', async (t) => {
   })
   await patient.store.ready()
   t.ok(lines.some(({ msg }) => /could not be opened/.test(msg)))
+})
+
+test('leases go by the clock of the server, whatever those of the services say', async (t) => {
+  const database = await server.createDatabase(t)
+  const { store } = openTestStore(t, database)
+  const ahead = openTestStore(t, database, {
+    clock: { now: START + 60 * 60_000 },
+    witnessFile: `${database.folder}/ahead.json`,
+  }).store
+  const { batch } = await store.roleChanges.accept(batchOf(['u1']), () => [])
+  const claim = await store.roleChanges.claim('one', 60_000)
+  t.ok(claim)
+  t.equal(await ahead.roleChanges.claim('two', 60_000), undefined)
+  t.match(await ahead.roleChanges.requestStop(batch.id, []), { state: 'applying' })
+  t.equal(claim && (await store.roleChanges.renew(claim, 60_000)), true)
+  t.equal(await ahead.roleChanges.claim('two', 60_000), undefined)
 })
 
 test('a refused password reaches no message and no log', async (t) => {

@@ -93,8 +93,13 @@ function open(answers: (Facts | Error)[], stored: readonly WrittenGrants[] = [])
     logger,
     now: () => time.now(),
   })
-  const run = async (requestedBy = 'schedule'): Promise<Rebuild> => {
-    const { rebuild } = rebuilder.start({ requestedBy, allowShrink: false })
+  const run = async (admin?: string): Promise<Rebuild> => {
+    const { rebuild } = rebuilder.start({
+      ...(admin === undefined
+        ? { requestedBy: 'schedule', unattended: true }
+        : { requestedBy: admin }),
+      allowShrink: false,
+    })
     const ended = await rebuilder.ended(rebuild.id)
     await audit[Symbol.asyncDispose]()
     return ended
@@ -115,14 +120,14 @@ function holding(grants: readonly Grant[], takenAt = 1_000_000): Facts {
 
 test('a rebuild does not take back what was just written, and calls it no drift', async (t) => {
   const minute = 60_000
-  const { run, written, time, served, counted, entries } = open([
+  const { run, written, served, counted, entries } = open([
     holding(HELD),
     holding(HELD),
     holding(WITH_WRITER),
     holding(HELD, 1_000_000 + 6 * minute),
   ])
   await run()
-  written.note({ userId: FIRST, add: [grant('writer')], remove: [], writtenAt: time.now() })
+  written.note({ id: 'own', userId: FIRST, add: [grant('writer')], remove: [] })
   await written.shown()
   t.same(served(FIRST), WITH_WRITER)
   await run()
@@ -133,11 +138,16 @@ test('a rebuild does not take back what was just written, and calls it no drift'
   t.same(entries, [])
   await run()
   t.same(served(FIRST), HELD, 'after five minutes the platform is right')
-  t.match(entries, [{ action: 'rebuild' }, { action: 'drift', details: { total: 1 } }])
+  t.match(entries, [
+    { action: 'rebuild' },
+    { action: 'drift', userId: null, details: { total: 1 } },
+    { action: 'drift', userId: FIRST },
+  ])
 })
 
 test('what another instance wrote is no drift here', async (t) => {
-  const theirs = { userId: FIRST, add: [grant('writer')], remove: [], writtenAt: 1_000_000 }
+  const delta = { add: [grant('writer')], remove: [] }
+  const theirs = { id: 'theirs', userId: FIRST, ...delta, writtenAt: 1_000_000 }
   const { run, served, counted, entries } = open([holding(HELD), holding(WITH_WRITER)], [theirs])
   await run()
   await run()
@@ -149,7 +159,7 @@ test('what another instance wrote is no drift here', async (t) => {
 test('a user read one by one does not lose what was just written', async (t) => {
   const { run, written, time, served, publisher, logger } = open([holding(HELD)])
   await run()
-  written.note({ userId: FIRST, add: [grant('writer')], remove: [], writtenAt: time.now() })
+  written.note({ id: 'own', userId: FIRST, add: [grant('writer')], remove: [] })
   time.pass(1)
   const unknownUsers = new UnknownUsers({
     directory: {
@@ -182,10 +192,13 @@ test('rebuilds by themselves are told when they end otherwise than before; an ad
     shrunk,
     holding(HELD),
     holding(HELD),
+    holding(HELD),
+    holding(HELD),
   ])
   const told: unknown[] = []
-  for (const by of ['start', 'schedule', 'schedule', 'schedule', 'schedule', 'schedule', 'anna']) {
-    await run(by)
+  const admins = ['anna', 'schedule', 'start']
+  for (const by of ['', '', '', '', '', '', ...admins]) {
+    await (by === '' ? run() : run(by))
     told.push(entries.splice(0).map(({ action, outcome, actor }) => ({ action, outcome, actor })))
   }
   t.same(told, [
@@ -195,7 +208,7 @@ test('rebuilds by themselves are told when they end otherwise than before; an ad
     [],
     rebuildTold('refused'),
     rebuildTold('succeeded'),
-    rebuildTold('succeeded', 'anna'),
+    ...admins.map((admin) => rebuildTold('succeeded', admin)),
   ])
 })
 
@@ -219,27 +232,88 @@ test('entries say what a rebuild read, why it was refused, and what drifted', as
       subjectId: id,
       before: { revision: 1 },
       after: { revision: 2 },
+      userId: null,
       details: {
         total: 1,
         counts: { grant_added: 1 },
-        entries: [{ kind: 'grant_added', id: FIRST, detail: String }],
+        users: 1,
+        usersUntold: 0,
+        entries: [],
+      },
+    },
+    {
+      action: 'drift',
+      actor: 'platform',
+      subjectId: id,
+      userId: FIRST,
+      before: { state: 'active', grants: HELD, groupIds: [] },
+      after: { state: 'active', grants: [...HELD, grant('agent')], groupIds: [] },
+      details: {
+        kinds: ['grant_added'],
+        added: [grant('agent')],
+        removed: [],
+        revision: 2,
+        names: {
+          user: String,
+          roles: { [grant('agent').roleId]: 'agent' },
+          divisions: { [grant('agent').divisionId]: 'Sales' },
+        },
       },
     },
     { outcome: 'failed', details: { reason: 'an internal error; see the log' } },
   ])
 })
 
-test('drift is counted in full and named up to a hundred', async (t) => {
+test('every user who differs has an entry; one who came or went is told as such', async (t) => {
   const many = Array.from({ length: 150 }, (_, i) =>
     user(`c0000000-0000-4000-8000-${String(i).padStart(12, '0')}`, { grants: HELD }),
   )
   const facts = holding(HELD)
-  const { run, entries } = open([facts, { ...facts, subjects: [...facts.subjects, ...many] }])
+  const more = { ...facts, subjects: [...facts.subjects, ...many] }
+  const fewer = { ...more, subjects: more.subjects.filter(({ id }) => id !== many[0]!.id) }
+  const { run, entries } = open([facts, more, fewer])
   await run()
   await run()
-  const [, drift] = entries
-  t.equal((drift!.details['entries'] as unknown[]).length, 100)
-  t.match(drift!.details, { total: 150, counts: { subject_added: 150 } })
+  const [, drift, ...users] = entries.splice(0)
+  t.match(drift, { details: { total: 150, counts: { subject_added: 150 }, usersUntold: 0 } })
+  t.same(
+    users.map(({ userId: id }) => id),
+    many.map(({ id }) => id),
+  )
+  t.match(users[0], {
+    before: null,
+    after: { grants: HELD },
+    details: { kinds: ['subject_added'], names: { user: many[0]!.name } },
+  })
+  await run()
+  t.match(entries.at(-1), {
+    before: { grants: HELD },
+    after: null,
+    details: { kinds: ['subject_removed'], names: { user: many[0]!.name } },
+  })
+})
+
+test('what drifts in groups, roles and divisions is named, also when it is gone', async (t) => {
+  const facts = holding(HELD)
+  const team = { id: 'team', name: 'The team', rolesEnabled: true, grants: [] }
+  const withTeam = { ...facts, groups: [team] }
+  const given = { ...facts, groups: [{ ...team, grants: [grant('writer')] }] }
+  const { run, entries } = open([withTeam, given, facts])
+  await run()
+  await run()
+  const named = { what: 'group', id: 'team', name: 'The team' }
+  t.match(entries.at(-1), {
+    userId: null,
+    details: {
+      users: 0,
+      entries: [{ kind: 'grant_added', ...named, ...grant('writer') }],
+      names: { roles: { [grant('writer').roleId]: 'writer' } },
+    },
+  })
+  await run()
+  t.match(entries.at(-1)?.details, {
+    entries: [{ kind: 'group_changed', ...named, detail: 'removed' }],
+  })
 })
 
 test('a trail that is down fails no rebuild; what it did not take is counted', async (t) => {
@@ -248,7 +322,7 @@ test('a trail that is down fails no rebuild; what it did not take is counted', a
   t.match(await run('anna'), { state: 'succeeded' })
   t.equal(counted.lost, 1)
   t.match(await run(), { state: 'succeeded' })
-  t.equal(counted.lost, 3)
+  t.equal(counted.lost, 4)
   t.same(entries, [])
   t.ok(lines.some(({ msg }) => msg === 'the audit trail did not take a rebuild'))
 })

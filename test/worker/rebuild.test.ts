@@ -12,6 +12,7 @@ import { Rebuilder } from '../../src/worker/rebuilder.ts'
 import { RebuildSchedule } from '../../src/worker/schedule.ts'
 import { StartCheck } from '../../src/worker/start-check.ts'
 import { UnknownUsers } from '../../src/worker/unknown-users.ts'
+import type { ReadSubject } from '../../src/worker/written-grants.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 import {
   AGENT,
@@ -43,7 +44,7 @@ type ReadMatrix = (options: ReadMatrixOptions) => Promise<SharedArrayBuffer>
 function createRebuilder(readMatrix: ReadMatrix, more: { maxShrinkPercent?: number } = {}) {
   const { logger, lines } = recordingLogger()
   const counted = { results: [] as string[], drift: {} as Record<string, number> }
-  const state = { now: 2_000_000, newer: [] as SubjectFact[] }
+  const state = { now: 2_000_000, newer: [] as ReadSubject[] }
   const publisher = new MatrixPublisher({
     maxAgeSeconds: 3_600,
     now: () => state.now,
@@ -177,7 +178,7 @@ test('what is read of another organisation is refused', async (t) => {
 
 test('users read one by one since a rebuild began are not taken back by it', async (t) => {
   const { run, publisher, state } = createRebuilder(reads(smallFacts()))
-  state.newer = [user(BORIS)]
+  state.newer = [{ ...user(BORIS), readAt: state.now }]
   await run()
   t.equal(evaluate(publisher.current(), BORIS, 'routing:queue:view'), ALLOWED)
 })
@@ -218,7 +219,8 @@ test('the schedule begins at start, and soon again only while nothing can be ser
   await using schedule = new RebuildSchedule({
     cron: '0 0 1 1 *',
     rebuilds: {
-      start: ({ requestedBy }) => {
+      start: ({ requestedBy, unattended }) => {
+        t.equal(unattended, true)
         starts.push(requestedBy)
         if (starts.length === 2) begun.resolve()
         return { rebuild: {} as Rebuild, started: true }
@@ -279,8 +281,13 @@ test('the start check stops on another organisation and drops its snapshot', asy
       { permission: 'authorization:role:view', neededFor: 'every rebuild', essential: true },
     ],
   }
+  const kept: { organizationId: string; failure?: Failure } = { organizationId: '' }
   const create = (organizationId: string | undefined) =>
     new StartCheck({
+      confirmed: async (confirmed) => {
+        kept.organizationId = confirmed
+        if (kept.failure !== undefined) throw kept.failure
+      },
       directory: { preflight: async () => preflight },
       publisher,
       organizationId,
@@ -292,10 +299,15 @@ test('the start check stops on another organisation and drops its snapshot', asy
     message: /GENESYS_ORGANIZATION_ID is wanted/,
   })
   t.notOk(publisher.held)
+  t.equal(kept.organizationId, '', 'nothing is bound to one that is not wanted')
   const check = create(undefined)
+  kept.failure = new Failure('invalid', 'the database belongs to another')
+  await t.rejects(check.begin(signal), kept.failure)
   t.equal(check.passed, undefined)
+  kept.failure = new Failure('store-unavailable', 'the database is not open yet')
   t.same(await check.confirm(signal), preflight)
   t.same(check.passed, preflight)
+  t.equal(kept.organizationId, preflight.organizationId)
   t.ok(lines.some((line) => line.msg.includes('lacks authorization:role:view')))
 })
 

@@ -166,6 +166,85 @@ test('a sunset that fails becomes due again, and is told as overdue', async (t) 
   t.same(world.platform.grants.get(FIRST), HELD)
 })
 
+test('a sunset is sent whatever the platform shows, and waits for nothing to show', async (t) => {
+  const world = await openWorld(t)
+  // The process that carries it out has another clock than the one that took it up.
+  const clock = {
+    now: () => world.time.now() - 2_000,
+    elapsed: () => world.time.elapsed(),
+    pause: (ms: number, signal?: AbortSignal) => world.time.pause(ms, signal),
+  }
+  openRunner(world, { clock })
+  const { seen } = openSchedule(world)
+  await applied(world, [granting(timed(world, 'writer'))])
+  const shown = world.platform.readDirectGrants.bind(world.platform)
+  world.platform.readDirectGrants = async (...args) => {
+    await shown(...args)
+    return HELD
+  }
+  await tick(world, seen, HOUR)
+  const [batch] = await sunsetBatches(world)
+  await inState(world, batch!.id, 'succeeded')
+  t.same(world.platform.grants.get(FIRST), HELD)
+  t.same(await world.store.roleChanges.pendingSunsets({ limit: 10 }), [])
+  world.platform.readDirectGrants = shown
+  await applied(world, [granting(), granting(timed(world, 'writer'))])
+  world.platform.readDirectGrants = async (...args) => {
+    await shown(...args)
+    return WITH_WRITER
+  }
+  await tick(world, seen, HOUR)
+  const [unseen] = await sunsetBatches(world)
+  await inState(world, unseen!.id, 'succeeded')
+  t.match(await itemsOf(world, unseen!.id), [{ userId: SECOND, visible: false }])
+  t.same(world.platform.grants.get(SECOND), HELD)
+})
+
+test('one user’s trouble keeps nobody else’s sunset', async (t) => {
+  const world = await openWorld(t)
+  openRunner(world)
+  const { seen } = openSchedule(world)
+  await applied(world, [granting(timed(world, 'writer')), granting(timed(world, 'writer'))])
+  const { roleChanges } = world.store
+  const acceptBatch = roleChanges.accept.bind(roleChanges)
+  roleChanges.accept = async (...args) => {
+    if (args[0].items[0]?.userId === FIRST) throw new Failure('invalid', 'no room for the entry')
+    return await acceptBatch(...args)
+  }
+  await tick(world, seen, HOUR)
+  const batches = await sunsetBatches(world)
+  t.equal(batches.length, 1)
+  await inState(world, batches[0]!.id, 'succeeded')
+  t.same(world.platform.grants.get(SECOND), HELD)
+  t.same(world.platform.grants.get(FIRST), WITH_WRITER)
+  await until(() => world.lines.some(({ msg }) => msg === 'due sunsets cannot be taken up'))
+})
+
+test('a sunset of what nobody can lose ends without a write', async (t) => {
+  const world = await openWorld(t)
+  openRunner(world)
+  const { seen } = openSchedule(world)
+  const employee = { ...grant('employee'), until: timed(world, 'writer').until }
+  await applied(world, [granting(employee)])
+  await tick(world, seen, HOUR)
+  const [batch] = await sunsetBatches(world)
+  await inState(world, batch!.id, 'succeeded')
+  t.same(world.platform.writes, [])
+  t.same(await world.store.roleChanges.pendingSunsets({ limit: 10 }), [])
+})
+
+test('a batch that only set sunsets can be rolled back', async (t) => {
+  const world = await openWorld(t)
+  const { runner } = openRunner(world)
+  const { id } = await applied(world, [granting(timed(world, 'reader'))])
+  t.equal((await world.store.roleChanges.pendingSunsets({ limit: 10 })).length, 1)
+  await world.store.roleChanges.rollback(id, { force: false }, [])
+  runner.wake()
+  await inState(world, id, 'rolled-back')
+  t.same(await world.store.roleChanges.pendingSunsets({ limit: 10 }), [])
+  t.same(world.platform.writes, [])
+})
+
 test('no rule keeps a grant beyond its time', async (t) => {
   const world = await openWorld(t)
   openRunner(world, {

@@ -6,7 +6,7 @@ import { Failure } from '../../src/domain/failure.ts'
 import { mergeSubjects } from '../../src/domain/merge-subjects.ts'
 import { Matrix } from '../../src/domain/matrix.ts'
 import { subjectFacts } from '../../src/domain/matrix-facts.ts'
-import type { WrittenGrants } from '../../src/domain/role-change-store.ts'
+import type { Written, WrittenGrants } from '../../src/domain/role-change-store.ts'
 import { MatrixPublisher } from '../../src/worker/matrix-publisher.ts'
 import { RecentlyWrittenGrants } from '../../src/worker/written-grants.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
@@ -18,9 +18,20 @@ const [FIRST, SECOND, THIRD] = [userId(1), userId(2), userId(3)]
 const WITH_WRITER = [...HELD, grant('writer')]
 const MINUTE = 60_000
 
-function open(t: Test, more: { stored?: () => Promise<readonly WrittenGrants[]> } = {}) {
+type Surroundings = {
+  readonly stored?: () => Promise<readonly WrittenGrants[]>
+  /** By how much the clock on the wall was set forward. */
+  readonly jump?: { readonly ms: number }
+}
+
+function open(t: Test, more: Surroundings = {}) {
   const { logger, lines } = recordingLogger()
   const time = new ManualTime()
+  const clock = {
+    now: () => time.now() + (more.jump?.ms ?? 0),
+    elapsed: () => time.elapsed(),
+    pause: (ms: number, signal?: AbortSignal) => time.pause(ms, signal),
+  }
   const merges: (readonly SubjectFact[])[] = []
   const faults: Error[] = []
   const gate = { open: Promise.resolve() }
@@ -44,15 +55,17 @@ function open(t: Test, more: { stored?: () => Promise<readonly WrittenGrants[]> 
       },
     },
     logger,
-    clock: time,
+    clock,
   })
   t.teardown(() => written[Symbol.asyncDispose]())
   const publish = () => publisher.publish(async () => buildMatrix(worldFacts()))
   const served = (id: string): readonly Grant[] | undefined => {
     return subjectFacts(publisher.current(), [id])[0]?.grants
   }
-  const note = (id: string, delta: Partial<WrittenGrants>): void => {
-    written.note({ userId: id, add: [], remove: [], writtenAt: time.now(), ...delta })
+  let notes = 0
+  const note = (id: string, delta: Partial<Written>): void => {
+    notes += 1
+    written.note({ id: `own-${notes}`, userId: id, add: [], remove: [], ...delta })
   }
   return { written, time, publisher, publish, served, note, merges, faults, gate, lines }
 }
@@ -114,6 +127,10 @@ test('a publication that fails is tried again, and given up after a while', asyn
   t.same(served(SECOND), HELD)
 })
 
+function stored(id: string, more: Partial<WrittenGrants>): WrittenGrants {
+  return { id, userId: FIRST, add: [], remove: [], writtenAt: 0, ...more }
+}
+
 function matrixRead(takenAt: number, subjects?: SubjectFact[]): Matrix {
   return new Matrix(buildMatrix(worldFacts({ takenAt, ...(subjects ? { subjects } : {}) })))
 }
@@ -146,10 +163,20 @@ test('users that were read one by one are corrected too', async (t) => {
   note(FIRST, { add: [grant('writer')] })
   const lagging = user(FIRST, { grants: HELD })
   const other = user(SECOND, { grants: HELD })
-  t.match(written.over(publisher.current(), [lagging, other]), [
+  const readAt = time.now()
+  const over = written.over(publisher.current(), [
+    { ...lagging, readAt },
+    { ...other, readAt },
+  ])
+  t.match(over, [
     { id: FIRST, grants: WITH_WRITER },
     { id: SECOND, grants: HELD },
   ])
+  t.match(
+    written.over(publisher.current(), [{ ...lagging, readAt: readAt + 5 * MINUTE }]),
+    [{ id: FIRST, grants: HELD }],
+    'by their own time of reading',
+  )
   const read = (readAt: number) => written.corrected(publisher.current(), [lagging], readAt)
   t.match(read(time.now()), [{ grants: WITH_WRITER }])
   t.match(read(time.now() + 5 * MINUTE), [{ grants: HELD }])
@@ -169,7 +196,7 @@ test('what other instances wrote is asked of the store, which need not answer', 
     stored: () => answers.shift()!(),
   })
   await publish()
-  const theirs = { userId: FIRST, add: [grant('writer')], remove: [], writtenAt: time.now() }
+  const theirs = stored('theirs', { add: [grant('writer')], writtenAt: time.now() })
   answers.push(async () => [theirs])
   await written.refresh()
   t.same(served(FIRST), WITH_WRITER, 'also what was written before the start')
@@ -209,4 +236,68 @@ test('who waits for a publication when the service stops is let go', async (t) =
   note(THIRD, { add: [grant('writer')] })
   await written.shown()
   t.equal(merges.length, 1)
+})
+
+test('the order of the store decides, whatever clocks say', async (t) => {
+  const told: WrittenGrants[] = []
+  const { written, note, publish, served, time } = open(t, { stored: async () => [...told] })
+  await publish()
+  note(FIRST, { add: [grant('writer')] })
+  // Another instance, whose clock is behind, took it back afterwards.
+  const theirs = { remove: [grant('writer')], writtenAt: time.now() - MINUTE }
+  told.push(
+    stored('own-1', { add: [grant('writer')], writtenAt: time.now() }),
+    stored('theirs', theirs),
+  )
+  await until(() => time.pausing === 1)
+  time.pass(1_000)
+  await written.refresh()
+  t.same(served(FIRST), HELD)
+  t.same(written.over(matrixRead(time.now()), []), [])
+  note(FIRST, { add: [grant('agent')] })
+  t.match(
+    written.over(matrixRead(time.now()), []),
+    [{ id: FIRST, grants: [...HELD, grant('agent')] }],
+    'what the store did not tell yet is newer',
+  )
+})
+
+test('a clock that is set does not age a write', async (t) => {
+  const jump = { ms: 0 }
+  const told = [stored('theirs', { add: [grant('writer')], writtenAt: 1_000_000 + 60 * MINUTE })]
+  const { written, publish, time } = open(t, { stored: async () => told, jump })
+  await publish()
+  await written.refresh()
+  const lasts = () => written.over(matrixRead(time.now() + jump.ms), []).length
+  t.equal(lasts(), 1, 'a time to come is now')
+  jump.ms = 60 * MINUTE
+  await written.refresh()
+  t.equal(lasts(), 1)
+  time.pass(5 * MINUTE)
+  await written.refresh()
+  t.equal(lasts(), 0)
+})
+
+test('who waits is not kept by what is noted later', async (t) => {
+  const { written, publish, note, merges, gate, time, served } = open(t)
+  await publish()
+  note(FIRST, { add: [grant('writer')] })
+  const shown = written.shown()
+  const opening = Promise.withResolvers<void>()
+  await until(() => time.pausing === 1)
+  gate.open = opening.promise
+  note(SECOND, { add: [grant('writer')] })
+  const later = written.shown()
+  await shown
+  t.same(served(FIRST), WITH_WRITER)
+  time.pass(1_000)
+  await until(() => merges.length === 2)
+  let isOver = false
+  const ended = later.then(() => (isOver = true))
+  t.notOk(isOver)
+  note(THIRD, { add: [grant('writer')] })
+  opening.resolve()
+  await ended
+  t.same(served(SECOND), WITH_WRITER)
+  t.same(served(THIRD), HELD)
 })

@@ -6,17 +6,19 @@ import type { NewAuditEntry } from '../../domain/audit.ts'
 import type { Grant } from '../../domain/facts.ts'
 import { subjectFacts } from '../../domain/matrix-facts.ts'
 import type { Matrix } from '../../domain/matrix.ts'
+import { resolveUpdates } from '../../domain/resolve-changes.ts'
 import type { RoleChangeStore } from '../../domain/role-change-store.ts'
 import type { NewBatch } from '../../domain/role-change-store.ts'
 import type { RoleChangeBatch, UserChange } from '../../domain/role-change.ts'
 import { callerOf } from '../access.ts'
+import { JSON_TYPE } from '../json-text.ts'
 import { hashRequest } from '../request-hash.ts'
 import { problems } from '../schemas.ts'
 import { baseMatrix } from './base-matrix.ts'
 import { BATCH_MEMBERS, describeBatch } from './batch-answer.ts'
 import type { BatchAnswer } from './batch-answer.ts'
 import { readChangeRequest, requireBody } from './change-request.ts'
-import type { ChangeOptions } from './change-request.ts'
+import type { ChangeOptions, WrittenUpdates } from './change-request.ts'
 import {
   CHANGE_BODY_BYTES,
   ChangesBody,
@@ -25,17 +27,14 @@ import {
   ChangesQuery,
 } from './change-schemas.ts'
 import { takeCsv } from './csv-body.ts'
-import { describeSimulation, SIMULATION_MEMBERS } from './simulation-answer.ts'
-import type { SimulationRouteDeps } from './simulation-route.ts'
+import { SIMULATION_MEMBERS } from './simulation-answer.ts'
+import type { Simulate, SimulationDeps } from './simulations.ts'
 
-export type AcceptRouteDeps = SimulationRouteDeps & {
+export type AcceptRouteDeps = Pick<SimulationDeps, 'matrices' | 'now'> & {
   readonly roleChanges: Pick<RoleChangeStore, 'accept' | 'findAccepted'>
   /** Tells whoever applies batches that there is something to do. Must be cheap. */
   readonly wake: () => void
 }
-
-/** A batch has no more users than this, so one page of a simulation tells of all. */
-const WHOLE_BATCH = 1_000
 
 const BatchSchema = Type.Object(BATCH_MEMBERS)
 const described = (description: string) =>
@@ -48,7 +47,10 @@ const DryRunOrBatch = Type.Unsafe<unknown>(
 )
 
 /** `POST /admin/v1/role-changes`: accepts a batch, which is applied in the background. */
-export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox {
+export function acceptRoute(
+  deps: AcceptRouteDeps,
+  simulate: Simulate,
+): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     takeCsv(app)
     app.post<{
@@ -64,7 +66,7 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
           operationId: 'changeRoles',
           summary: 'Change the roles of up to 1,000 users',
           description:
-            'Answers 202 with the batch, which is applied in the background, one user after another. With `dryRun` it answers 200 with what it would do and does nothing. With an `Idempotency-Key` the same request answers the same batch with 200, another request a 409. With CSV the options come in the query, with JSON in the body.',
+            'Answers 202 with the batch, which is applied in the background, one user after another. With `dryRun` it answers 200 with what it would do, a page at a time as the simulation does, and does nothing; `limit` and `cursor` in the query are for that. With an `Idempotency-Key` the same request answers the same batch with 200, another request a 409. With CSV the options come in the query, with JSON in the body.',
           tags: ['role-changes'],
           querystring: ChangesQuery,
           headers: ChangesHeaders,
@@ -83,17 +85,25 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
       },
       async (request, reply) => {
         const body = requireBody(request.body)
-        const { options, updates, resolve } = await readChangeRequest(body, request.query)
+        const { options, ...written } = await readChangeRequest(body, request.query)
+        const { updates, locate } = written
         const asked = hashRequest({ updates, options })
         const key = request.headers['idempotency-key']
-        if (options.dryRun) return await dryRun(deps, options, resolve)
+        if (options.dryRun) {
+          const question = ['dry-run', asked]
+          const { baseRevision } = options
+          const change = { kind: 'users', updates } as const
+          const simulation = { change, baseRevision, page: request.query, question }
+          const json = await simulate(simulation, { dryRun: true }).catch(locate)
+          return await reply.type(JSON_TYPE).send(json)
+        }
         const idempotency = key === undefined ? undefined : { key, bodyHash: asked }
         // Before anything is looked up: what was accepted once may not be acceptable any more.
         const known =
           idempotency && (await deps.roleChanges.findAccepted(callerOf(request), idempotency))
         const { batch, created } = known
           ? { batch: known, created: false }
-          : await accept(deps, request, { options, resolve, idempotency })
+          : await accept(deps, request, { options, written, idempotency })
         if (created) deps.wake()
         reply.header('location', `/admin/v1/role-changes/${encodeURIComponent(batch.id)}`)
         return await reply.code(created ? 202 : 200).send(describeBatch(batch))
@@ -103,34 +113,19 @@ export function acceptRoute(deps: AcceptRouteDeps): FastifyPluginCallbackTypebox
   }
 }
 
-type Resolve = (matrix: Matrix, now: number) => readonly UserChange[]
-
-async function dryRun(deps: AcceptRouteDeps, options: ChangeOptions, resolve: Resolve) {
-  const matrix = baseMatrix(deps.matrices, options.baseRevision)
-  const now = deps.now()
-  const simulation = await deps.workshop.simulate(matrix.buffer, {
-    change: { kind: 'users', changes: resolve(matrix, now) },
-    rules: deps.rules,
-    timestamp: new Date(now).toISOString(),
-    limit: WHOLE_BATCH,
-    offset: 0,
-  })
-  return { ...describeSimulation(simulation, matrix), dryRun: true }
-}
-
 type Asked = {
   readonly options: ChangeOptions
-  readonly resolve: Resolve
+  readonly written: WrittenUpdates
   readonly idempotency: NewBatch['idempotency']
 }
 
 async function accept(
   deps: AcceptRouteDeps,
   request: FastifyRequest,
-  { options, resolve, idempotency }: Asked,
+  { options, written, idempotency }: Asked,
 ): Promise<{ readonly batch: RoleChangeBatch; readonly created: boolean }> {
   const matrix = baseMatrix(deps.matrices, options.baseRevision)
-  const changes = resolve(matrix, deps.now())
+  const changes = resolve(written, matrix, deps.now())
   const batch: NewBatch = {
     requestedBy: callerOf(request),
     requestId: request.id,
@@ -142,6 +137,14 @@ async function accept(
     idempotency,
   }
   return await deps.roleChanges.accept(batch, (id) => [acceptanceEntry(id, batch)])
+}
+
+function resolve({ updates, locate }: WrittenUpdates, matrix: Matrix, now: number) {
+  try {
+    return resolveUpdates(matrix, updates, now)
+  } catch (error) {
+    return locate(error)
+  }
 }
 
 /** Each user's direct grants as the base revision has them. */

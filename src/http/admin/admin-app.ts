@@ -20,6 +20,7 @@ import type { Tls } from '../server-options.ts'
 import type { RefusedLogins } from '../refused-logins.ts'
 import { auditRoutes } from './audit-routes.ts'
 import type { AuditRouteDeps } from './audit-routes.ts'
+import { refuseCrossSite } from './cross-site.ts'
 import { docsRoutes, READ_SCOPES } from './docs-routes.ts'
 import { lookUpRoutes } from './look-up-routes.ts'
 import { matrixRoute } from './matrix-route.ts'
@@ -113,6 +114,7 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   decorateRequests(app)
   handleProblems(app, problems)
   takeEmptyBodies(app)
+  refuseCrossSite(app)
   void app.register(fastifyHelmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY })
   app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-request-id', request.id)

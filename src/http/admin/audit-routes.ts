@@ -2,14 +2,16 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit.ts'
-import type { AuditEntry, AuditFilter, AuditTrail, Verification } from '../../domain/audit.ts'
+import type { AuditFilter, AuditTrail, Verification } from '../../domain/audit.ts'
 import { Failure } from '../../domain/failure.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { readCursor, writeCursor } from '../cursor.ts'
 import { MAX_INSTANT_LENGTH, readPeriod } from '../instant.ts'
+import { JSON_TYPE } from '../json-text.ts'
 import { Cursor, DEFAULT_LIMIT, Limit, MAX_ID_LENGTH, pageOf, problems } from '../schemas.ts'
 import { createSlots } from '../slots.ts'
 import { NDJSON, sendEntries, wantsNdjson } from './audit-export.ts'
+import { fillPage } from './bounded-page.ts'
 import { UserName } from './change-schemas.ts'
 import { findUserId } from './find-user.ts'
 
@@ -114,7 +116,7 @@ function entriesRoute(deps: AuditRouteDeps): FastifyPluginCallbackTypebox {
           operationId: 'listAuditEntries',
           summary: 'What happened',
           description:
-            'Pages stay stable while entries are added. With `Accept: application/x-ndjson` all matching entries come in one answer, oldest first, a line each; `limit`, `cursor` and `order` have no place there.',
+            'Pages stay stable while entries are added; one ends at its limit or at about a mebibyte of entries. With `Accept: application/x-ndjson` all matching entries come in one answer, oldest first, a line each; `limit`, `cursor` and `order` have no place there.',
           tags: ['audit'],
           querystring: Query,
           response: {
@@ -122,9 +124,7 @@ function entriesRoute(deps: AuditRouteDeps): FastifyPluginCallbackTypebox {
               description: 'A page, or all as lines',
               content: {
                 'application/json': {
-                  schema: Type.Unsafe<{ items: readonly AuditEntry[]; nextCursor?: string }>(
-                    pageOf(EntrySchema),
-                  ),
+                  schema: Type.Unsafe<string>(pageOf(EntrySchema)),
                 },
                 [NDJSON]: { schema: Type.String() },
               },
@@ -136,7 +136,9 @@ function entriesRoute(deps: AuditRouteDeps): FastifyPluginCallbackTypebox {
       async (request, reply) => {
         const { query } = request
         const filter = await readFilter(deps, query)
-        if (!wantsNdjson(request.headers.accept)) return await listEntries(deps, query, filter)
+        if (!wantsNdjson(request.headers.accept)) {
+          return await reply.type(JSON_TYPE).send(await listEntries(deps, query, filter))
+        }
         refusePaging(query)
         const release = slots.take()
         try {
@@ -162,14 +164,21 @@ async function listEntries({ audit }: AuditRouteDeps, query: Query, filter: Audi
   const { order = 'desc', limit, cursor } = query
   const { from, to, actor, userId, action, outcome, subjectId } = filter
   const question = ['audit', order, from, to, actor, userId, action, outcome, subjectId]
-  const page = await audit.list(filter, {
-    limit: limit === undefined ? DEFAULT_LIMIT : Number(limit),
-    after: cursor === undefined ? undefined : readCursor(cursor, question).position,
-    newestFirst: order === 'desc',
-  })
-  const { items, next } = page
-  if (next === undefined) return { items }
-  return { items, nextCursor: writeCursor({ revision: 0, position: next }, question) }
+  const newestFirst = order === 'desc'
+  const { items, next } = await fillPage(
+    {
+      read: (count, after) => audit.list(filter, { limit: count, after, newestFirst }),
+      placeOf: ({ sequence }) => sequence,
+      describe: (entry) => entry,
+    },
+    {
+      limit: limit === undefined ? DEFAULT_LIMIT : Number(limit),
+      after: cursor === undefined ? undefined : readCursor(cursor, question).position,
+    },
+  )
+  if (next === undefined) return `{"items":${items}}`
+  const nextCursor = writeCursor({ revision: 0, position: next }, question)
+  return `{"items":${items},"nextCursor":${JSON.stringify(nextCursor)}}`
 }
 
 function refusePaging(query: Query): void {

@@ -7,6 +7,7 @@ import type {
   GrantIntent,
   RoleChangeBatch,
   RoleChangeItem,
+  TimedGrant,
 } from '../../domain/role-change.ts'
 import { ConflictSchema, NamedGrantSchema, UpstreamSchema } from './change-schemas.ts'
 import { nameGrant } from '../../domain/organization-names.ts'
@@ -79,6 +80,10 @@ export const ItemSchema = Type.Object({
   visible: Type.Optional(
     Type.Boolean({ description: 'False: the platform did not show the change within the bound' }),
   ),
+  sunsets: Type.Array(NamedGrantSchema, {
+    description:
+      "This user's grants that end by themselves, as it stands now, whichever batch has set that",
+  }),
   conflicts: Type.Array(ConflictSchema),
   error: ErrorText,
   upstream: Type.Optional(UpstreamSchema),
@@ -116,7 +121,12 @@ function progressOf({ state, counts }: RoleChangeBatch) {
   return { done: total - left - counts.applying, total }
 }
 
-export function describeItem(item: RoleChangeItem, names: OrganizationNames) {
+/** `sunsets` are those to come of this user. */
+export function describeItem(
+  item: RoleChangeItem,
+  names: OrganizationNames,
+  sunsets: readonly TimedGrant[],
+) {
   const { userId, found, delta, undo } = item
   const named = (grants: RoleChangeItem['before']) => grants.map((grant) => nameGrant(grant, names))
   const namedDelta = ({ add, remove }: GrantDelta) => ({ add: named(add), remove: named(remove) })
@@ -134,6 +144,7 @@ export function describeItem(item: RoleChangeItem, names: OrganizationNames) {
     ...(delta ? { written: namedDelta(delta) } : {}),
     ...(undo ? { undone: namedDelta(undo) } : {}),
     ...(item.visible === null ? {} : { visible: item.visible }),
+    sunsets: named(sunsets),
     conflicts: item.conflicts.map((conflict) => ({
       ...conflict,
       userName: names.user(conflict.userId),

@@ -34,8 +34,9 @@ type CsvRecord = { readonly record: readonly string[]; readonly info: { readonly
 
 /**
  * Reads `userId,operation,roleId,divisionId[,until]`, columns in any order, rows of one user
- * together. Throws `invalid` with every fault, at most 100, by row (the header is row 1) and column,
- * and `too-large` beyond {@link MAX_CHANGE_LINES} rows or {@link MAX_BATCH_USERS} users.
+ * together; blanks around a cell are dropped, unless it stands in quotes. Throws `invalid` with every
+ * fault, at most 100, by row (the header is row 1) and column, also for more than
+ * {@link MAX_BATCH_USERS} users, and `too-large` beyond {@link MAX_CHANGE_LINES} rows.
  */
 export async function readChangeCsv(text: string): Promise<CsvUpdates> {
   const users = new Map<string, Rows>()
@@ -53,7 +54,9 @@ export async function readChangeCsv(text: string): Promise<CsvUpdates> {
     }
     takeRow(users, readCells(header, record), info.lines, faults)
     if (users.size > MAX_BATCH_USERS) {
-      throw new Failure('too-large', `a batch may have at most ${MAX_BATCH_USERS} users`)
+      const field = `row ${info.lines} userId`
+      const message = `${field}: a batch may have at most ${MAX_BATCH_USERS} users`
+      throw new Failure('invalid', message, { field })
     }
   }
   if (!header) throw new Failure('invalid', `the CSV has no header: ${COLUMNS.join(',')}`)

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { MAX_BATCH_USERS, ON_FAILURE } from '../../domain/role-change.ts'
-import { KEY_PATTERN, MAX_ID_LENGTH, REVISION_PATTERN } from '../schemas.ts'
+import { Cursor, KEY_PATTERN, Limit, MAX_ID_LENGTH, REVISION_PATTERN } from '../schemas.ts'
+import { ConditionSchema } from './condition-schema.ts'
 
 /** Grants, revocations and roles of one request, all added up; also rows of a CSV. */
 export const MAX_CHANGE_LINES = 20_000
@@ -91,7 +92,7 @@ export const QueryRevision = Type.String({
   description: 'As `baseRevision` of the JSON body; for CSV',
 })
 
-/** The options of a CSV, whose body has no room for them. */
+/** The options of a CSV, whose body has no room for them, and the page of a dry run. */
 export const ChangesQuery = Type.Object(
   {
     comment: Type.Optional(Comment),
@@ -99,6 +100,8 @@ export const ChangesQuery = Type.Object(
     dryRun: Type.Optional(Type.Unsafe<'true' | 'false'>({ ...QueryFlag, description: DRY_RUN })),
     force: Type.Optional(Type.Unsafe<'true' | 'false'>({ ...QueryFlag, description: FORCE })),
     baseRevision: Type.Optional(QueryRevision),
+    limit: Type.Optional(Limit),
+    cursor: Type.Optional(Cursor),
   },
   closed,
 )
@@ -114,7 +117,7 @@ export const ChangesHeaders = Type.Object({
 
 export const ChangesCsv = Type.String({
   description:
-    'Columns `userId,operation,roleId,divisionId` and, where wanted, `until`, in any order; operation `grant` or `revoke`; UTF-8',
+    'Columns `userId,operation,roleId,divisionId` and, where wanted, `until`, in any order; operation `grant` or `revoke`; UTF-8. Blanks around a cell are dropped: a name that begins or ends with one goes in quotes',
   examples: ['userId,operation,roleId,divisionId\nada@example.com,grant,Agent,Sales\n'],
 })
 
@@ -130,9 +133,17 @@ export const SimulationBody = Type.Object(
   {
     updates: Type.Optional(Updates),
     roleId: Type.Optional(RoleName),
-    addPolicies: Type.Optional(Type.Array(Type.Object(policy, closed), { maxItems: MAX_POLICIES })),
+    addPolicies: Type.Optional(
+      Type.Array(Type.Object({ ...policy, condition: Type.Optional(ConditionSchema) }, closed), {
+        maxItems: MAX_POLICIES,
+      }),
+    ),
     removePolicies: Type.Optional(
-      Type.Array(Type.Object(policy, closed), { maxItems: MAX_POLICIES }),
+      Type.Array(Type.Object(policy, closed), {
+        maxItems: MAX_POLICIES,
+        description:
+          'As the role has them, actions in any order. All its policies with these parts go, whatever their conditions',
+      }),
     ),
     baseRevision: Type.Optional(BaseRevision),
   },

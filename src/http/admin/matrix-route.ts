@@ -5,6 +5,7 @@ import type { Preflight } from '../../domain/directory.ts'
 import { Failure } from '../../domain/failure.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import type { Rebuild } from '../../domain/rebuild.ts'
+import type { UnmatchedRule } from '../../domain/resolve-role-rules.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { problems } from '../schemas.ts'
 import { RebuildSchema } from './rebuild-routes.ts'
@@ -18,6 +19,8 @@ type ServiceStatus = {
   readonly lastRebuild: Rebuild | undefined
   readonly runningRebuild: Rebuild | undefined
   readonly unknownUsersQueued: number
+  /** Rules that name what the organisation does not have. */
+  readonly unmatchedRules: readonly UnmatchedRule[]
 }
 
 export type MatrixRouteDeps = {
@@ -106,12 +109,13 @@ export function matrixRoute(deps: MatrixRouteDeps): FastifyPluginCallbackTypebox
 }
 
 function describeStatus({ matrices, status }: MatrixRouteDeps): Static<typeof DescriptionSchema> {
-  const { held, startCheck, lastRebuild, runningRebuild, unknownUsersQueued } = status()
+  const told = status()
+  const { held, startCheck, lastRebuild, runningRebuild, unknownUsersQueued } = told
   const reason = refusalOf(matrices)
   return {
     servable: reason === undefined,
     ...(reason === undefined ? {} : { reason }),
-    warnings: warningsOf(held, startCheck),
+    warnings: [...warningsOf(held, startCheck), ...ruleWarnings(told.unmatchedRules)],
     ...(held ? { matrix: describeMatrix(held, matrices.ageSeconds(held)) } : {}),
     ...(startCheck ? { platform: describePlatform(startCheck) } : {}),
     ...(lastRebuild ? { lastRebuild } : {}),
@@ -176,5 +180,22 @@ function warningsOf(held: Matrix | undefined, startCheck: Preflight | undefined)
   for (const { permission, neededFor } of startCheck?.missing ?? []) {
     warnings.push(`The OAuth client lacks ${permission}, which is needed for ${neededFor}.`)
   }
+  return warnings
+}
+
+/** Rules, and names of one rule, that are told of; the log has all. */
+const MAX_RULES_TOLD = 50
+const MAX_NAMES_TOLD = 10
+
+function ruleWarnings(unmatched: readonly UnmatchedRule[]): string[] {
+  const warnings = unmatched.slice(0, MAX_RULES_TOLD).map(({ rule, unknown, inert }) => {
+    const names = unknown.slice(0, MAX_NAMES_TOLD).join(', ')
+    const more = unknown.length - MAX_NAMES_TOLD
+    const rest = more > 0 ? ` and ${more} more` : ''
+    const effect = inert ? 'nobody can break it' : 'it holds for what was found'
+    return `The rule ${rule} names what the organisation does not have: ${names}${rest}. As it stands ${effect}.`
+  })
+  const more = unmatched.length - MAX_RULES_TOLD
+  if (more > 0) warnings.push(`${more} more rules name what the organisation does not have.`)
   return warnings
 }

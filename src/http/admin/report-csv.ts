@@ -1,6 +1,6 @@
 import { REPORT_COLUMNS } from '../../domain/report.ts'
 import type { ReportCell } from '../../domain/report.ts'
-import { readReportHead, readReportRows } from '../../domain/report-text.ts'
+import type { OpenReport } from '../../domain/report-text.ts'
 
 /** Lines go out in pieces of about this many characters. */
 const PIECE = 32 * 1024
@@ -11,15 +11,16 @@ const FORMULA = /^[\s]*[=+\-@\t\r]/
  * A report as CSV (RFC 4180) with a byte order mark, for spreadsheets. Cells that one would run as a
  * formula begin with an apostrophe. The last line holds the end of the audit chain.
  */
-export function* renderCsv(text: string): Generator<string> {
-  const head = readReportHead(text)
+export async function* renderCsv({ head, rows }: OpenReport): AsyncGenerator<string> {
   const columns = REPORT_COLUMNS[head.kind]
   let piece = `\ufeff${columns.map(({ name }) => name).join(',')}\r\n`
-  for (const row of readReportRows(text)) {
-    piece += `${columns.map(({ name }) => cell(row[name] ?? null)).join(',')}\r\n`
-    if (piece.length < PIECE) continue
-    yield piece
-    piece = ''
+  for await (const part of rows) {
+    for (const row of part) {
+      piece += `${columns.map(({ name }) => cell(row[name] ?? null)).join(',')}\r\n`
+      if (piece.length < PIECE) continue
+      yield piece
+      piece = ''
+    }
   }
   const { count, hash } = head.chain
   yield `${piece}${cell(`audit chain: ${count} entries, head ${hash}`)}\r\n`

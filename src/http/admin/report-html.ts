@@ -1,6 +1,6 @@
 import { REPORT_COLUMNS } from '../../domain/report.ts'
 import type { ReportCell, ReportColumn, ReportHead, ReportRow } from '../../domain/report.ts'
-import { readReportHead, readReportRows } from '../../domain/report-text.ts'
+import type { OpenReport } from '../../domain/report-text.ts'
 import { escapeHtml } from './escape-html.ts'
 import { renderChart } from './report-charts.ts'
 import { REPORT_STYLE } from './report-style.ts'
@@ -11,23 +11,26 @@ const MAX_PRINTED_ROWS = 5_000
 const PIECE_ROWS = 100
 
 /** A report as one page for people and paper: no script, nothing from elsewhere. */
-export function* renderHtml(text: string): Generator<string> {
-  const head = readReportHead(text)
-  const columns = REPORT_COLUMNS[head.kind].filter(({ printed }) => printed)
+export async function* renderHtml({ head, rows }: OpenReport): AsyncGenerator<string> {
+  const columns = REPORT_COLUMNS[head.kind].filter(({ printed }) => {
+    return printed === 'past' ? head.past !== null : printed
+  })
   yield beginning(head)
   const titles = columns.map(({ name, title }) => `<th class="${name}">${escapeHtml(title)}</th>`)
   yield `<table><thead><tr>${titles.join('')}</tr></thead><tbody>`
   let printed = 0
   let left = false
   let piece = ''
-  for (const row of readReportRows(text)) {
-    left = printed === MAX_PRINTED_ROWS
+  for await (const part of rows) {
+    left = printed + part.length > MAX_PRINTED_ROWS
+    for (const row of part.slice(0, MAX_PRINTED_ROWS - printed)) {
+      printed += 1
+      piece += renderRow(row, columns)
+      if (printed % PIECE_ROWS > 0) continue
+      yield piece
+      piece = ''
+    }
     if (left) break
-    printed += 1
-    piece += renderRow(row, columns)
-    if (printed % PIECE_ROWS > 0) continue
-    yield piece
-    piece = ''
   }
   if (printed === 0) piece = `<tr><td colspan="${columns.length}">Nothing was found.</td></tr>`
   yield `${piece}</tbody></table>`
@@ -58,23 +61,28 @@ ${drawn === '' ? '' : `<h2>At a glance</h2><div class="charts">${drawn}</div>`}
 }
 
 function facts(head: ReportHead): string {
-  const { period, generatedAt, requestedBy, revision, asOf } = head
+  const { period, generatedAt, requestedBy, revision, asOf, past } = head
   const { from, to } = period
   const between =
     from === null && to === null
       ? 'now'
       : `${from === null ? 'the beginning' : minute(from)} to ${to === null ? 'now' : minute(to)}`
-  const matrix = revision === null ? 'none' : `revision ${revision}`
   const lines = [
     ['Period (UTC)', between],
     ['Made at', minute(generatedAt)],
     ['Requested by', requestedBy],
-    ['Matrix', asOf === null ? matrix : `${matrix}, as of ${minute(asOf)}`],
+    ...(past === null ? [] : [['Matrix then', `${matrixText(past)}, and the trail since`]]),
+    [past === null ? 'Matrix' : 'Matrix now', matrixText({ revision, asOf })],
   ]
   const pairs = lines.map(([name = '', value = '']) => {
     return `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`
   })
   return `<dl>${pairs.join('')}</dl>`
+}
+
+function matrixText({ revision, asOf }: Pick<ReportHead, 'revision' | 'asOf'>): string {
+  if (revision === null) return 'none'
+  return asOf === null ? `revision ${revision}` : `revision ${revision}, as of ${minute(asOf)}`
 }
 
 function ending({ chain, generatedAt }: ReportHead): string {

@@ -6,6 +6,7 @@ import { Failure } from '../../domain/failure.ts'
 import type { ReportStore, StoredReport } from '../../domain/report-store.ts'
 import { REPORT_STATES } from '../../domain/report-store.ts'
 import type { Reports } from '../../domain/report.ts'
+import { openReportText } from '../../domain/report-text.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { callerOf } from '../access.ts'
 import { problems } from '../schemas.ts'
@@ -17,7 +18,7 @@ import { REPORT_POLICY } from './report-style.ts'
 export type ReportRouteDeps = {
   readonly matrices: ServedMatrices
   readonly reports: Reports
-  readonly reportStore: Pick<ReportStore, 'find'>
+  readonly reportStore: Pick<ReportStore, 'find' | 'content'>
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -117,23 +118,26 @@ function reportRoute(deps: ReportRouteDeps): FastifyPluginCallbackTypebox {
         const format = request.query.format ?? preferredFormat(request.headers.accept)
         reply.header('vary', 'accept')
         const report = await deps.reportStore.find(request.params.id)
+        const content = deps.reportStore.content(report.id)
         if (format === 'json') {
-          // A string passes by the schema: big content is not parsed only to be written again.
-          return await reply.type('application/json; charset=utf-8').send(withContent(report))
+          return await reply
+            .type('application/json; charset=utf-8')
+            .send(inPieces(asJson(report, content)) as never)
         }
-        const content = contentOf(report)
+        requireMade(report)
+        const opened = await openReportText(content)
         const name = `report-${report.id.replaceAll(/[^\w-]/g, '')}.${format}`
         if (format === 'csv') {
           reply.header('content-disposition', `attachment; filename="${name}"`)
           return await reply
             .type('text/csv; charset=utf-8')
-            .send(inPieces(renderCsv(content)) as never)
+            .send(inPieces(renderCsv(opened)) as never)
         }
         reply.header('content-disposition', `inline; filename="${name}"`)
         reply.header('content-security-policy', REPORT_POLICY)
         return await reply
           .type('text/html; charset=utf-8')
-          .send(inPieces(renderHtml(content)) as never)
+          .send(inPieces(renderHtml(opened)) as never)
       },
     )
     done()
@@ -164,24 +168,32 @@ function describeReport({ id, state, request, requestedBy, ...rest }: StoredRepo
   }
 }
 
-/** The content is JSON already. */
-function withContent(report: StoredReport): string {
+/** The content is JSON already: it passes by the schema, and is not parsed only to be written again. */
+async function* asJson(
+  report: StoredReport,
+  content: AsyncIterable<string>,
+): AsyncGenerator<string> {
   const told = JSON.stringify(describeReport(report))
-  if (report.content === undefined) return told
-  return `${told.slice(0, -1)},"report":${report.content}}`
+  if (report.state !== 'succeeded') {
+    yield told
+    return
+  }
+  yield `${told.slice(0, -1)},"report":`
+  yield* content
+  yield '}'
 }
 
-function contentOf({ state, content, error }: StoredReport): string {
-  if (content !== undefined) return content
+function requireMade({ state, error }: StoredReport): void {
+  if (state === 'succeeded') return
   const reason = state === 'running' ? 'is being made' : `failed: ${error ?? 'unknown'}`
   throw new Failure('conflict', `the report ${reason}`)
 }
 
 /** Checks on the same thread get their turn between pieces. */
-function inPieces(pieces: Generator<string>): Readable {
+function inPieces(pieces: AsyncGenerator<string>): Readable {
   return Readable.from(
     (async function* turns() {
-      for (const piece of pieces) {
+      for await (const piece of pieces) {
         yield piece
         await nextTurn()
       }

@@ -38,7 +38,7 @@ td.time, td.sequence, td.outcome { white-space: nowrap; overflow-wrap: normal; }
 td.time { font-variant-numeric: tabular-nums; }
 td.action, td.userName { overflow-wrap: break-word; }
 td.failed, td.refused { font-weight: 600; }
-th.before, th.after, th.sources { width: 18%; }
+th.before, th.after, th.sourcesThen, th.sourcesNow { width: 18%; }
 th.details, th.message { width: 24%; }
 footer { margin-top: 22px; border-top: 1px solid #1a1a1a; padding-top: 8px; font-size: 11px; break-inside: avoid; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Consolas, monospace; overflow-wrap: anywhere; }

@@ -8,23 +8,28 @@ import type { RoleChangeBatch } from '../../domain/role-change.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { callerOf } from '../access.ts'
 import { readCursor, writeCursor } from '../cursor.ts'
+import { JSON_TYPE } from '../json-text.ts'
 import { Cursor, DEFAULT_LIMIT, Limit, NextCursor, pageOf, problems } from '../schemas.ts'
 import { acceptRoute } from './accept-route.ts'
 import type { AcceptRouteDeps } from './accept-route.ts'
 import { BATCH_MEMBERS, describeBatch, describeItem, ItemSchema } from './batch-answer.ts'
 import type { BatchAnswer, ItemAnswer } from './batch-answer.ts'
+import { fillPage } from './bounded-page.ts'
 import { UserName } from './change-schemas.ts'
 import { findUserId } from './find-user.ts'
 import { servedNames } from '../../domain/organization-names.ts'
 import { simulationRoute } from './simulation-route.ts'
+import { createSimulations } from './simulations.ts'
+import type { SimulationDeps } from './simulations.ts'
 
-export type RoleChangeRouteDeps = AcceptRouteDeps & {
-  readonly matrices: ServedMatrices
-  readonly roleChanges: Pick<
-    RoleChangeStore,
-    'find' | 'list' | 'items' | 'requestStop' | 'resume' | 'rollback'
-  >
-}
+export type RoleChangeRouteDeps = AcceptRouteDeps &
+  SimulationDeps & {
+    readonly matrices: ServedMatrices
+    readonly roleChanges: Pick<
+      RoleChangeStore,
+      'find' | 'list' | 'items' | 'requestStop' | 'resume' | 'rollback'
+    >
+  }
 
 const BatchId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) })
 const BatchSchema = Type.Unsafe<BatchAnswer>(Type.Object(BATCH_MEMBERS))
@@ -32,8 +37,9 @@ const BatchSchema = Type.Unsafe<BatchAnswer>(Type.Object(BATCH_MEMBERS))
 /** Everything of `/admin/v1/role-changes`. */
 export function roleChangeRoutes(deps: RoleChangeRouteDeps): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
-    void app.register(simulationRoute(deps))
-    void app.register(acceptRoute(deps))
+    const simulate = createSimulations(deps)
+    void app.register(simulationRoute(simulate))
+    void app.register(acceptRoute(deps, simulate))
     void app.register(listRoute(deps))
     void app.register(batchRoute(deps))
     void app.register(stopAndResumeRoutes(deps))
@@ -87,7 +93,7 @@ function batchRoute(deps: RoleChangeRouteDeps): FastifyPluginCallbackTypebox {
           operationId: 'getRoleChanges',
           summary: 'Follow a batch',
           description:
-            'The batch and its users, a page at a time, in the order in which they are changed. Names are those of the served matrix.',
+            'The batch and its users, a page at a time, in the order in which they are changed; a page ends at its limit or at about a mebibyte. Names are those of the served matrix.',
           tags: ['role-changes'],
           params: BatchId,
           querystring: Type.Object({
@@ -96,7 +102,7 @@ function batchRoute(deps: RoleChangeRouteDeps): FastifyPluginCallbackTypebox {
             cursor: Type.Optional(Cursor),
           }),
           response: {
-            200: Type.Unsafe<BatchAnswer & { items: ItemAnswer[]; nextCursor?: string }>(
+            200: Type.Unsafe<string>(
               Type.Object({
                 ...BATCH_MEMBERS,
                 items: Type.Array(ItemSchema),
@@ -107,21 +113,45 @@ function batchRoute(deps: RoleChangeRouteDeps): FastifyPluginCallbackTypebox {
           },
         },
       },
-      async ({ params: { id }, query }) => {
+      async ({ params: { id }, query }, reply) => {
         const { state, cursor } = query
         const question = ['role-change-items', id, state]
         const after = cursor === undefined ? undefined : readCursor(cursor, question).position
         const batch = await deps.roleChanges.find(id)
-        const page = await deps.roleChanges.items(id, { limit: limitOf(query), after, state })
         const names = servedNames(deps.matrices)
-        const items = page.items.map((item) => describeItem(item, names))
-        if (page.next === undefined) return { ...describeBatch(batch), items }
-        const nextCursor = writeCursor({ revision: 0, position: page.next }, question)
-        return { ...describeBatch(batch), items, nextCursor }
+        const { items, next } = await fillPage(
+          {
+            read: (count, from) => readItems(deps, id, { limit: count, after: from, state }),
+            placeOf: ({ item }) => item.position,
+            describe: ({ item, sunsets }): ItemAnswer => describeItem(item, names, sunsets),
+          },
+          { limit: limitOf(query), after },
+        )
+        const nextCursor =
+          next === undefined ? undefined : writeCursor({ revision: 0, position: next }, question)
+        const members = JSON.stringify({ ...describeBatch(batch), nextCursor }).slice(0, -1)
+        return await reply.type(JSON_TYPE).send(`${members},"items":${items}}`)
       },
     )
     done()
   }
+}
+
+/** More sunsets than these are not told of with the items read at once. */
+const MAX_SUNSETS = 10_000
+
+/** Items of a batch, each with what ends by itself of its user's grants. */
+async function readItems(
+  { roleChanges }: RoleChangeRouteDeps,
+  id: string,
+  page: Parameters<RoleChangeStore['items']>[1],
+) {
+  const { items, next } = await roleChanges.items(id, page)
+  if (items.length === 0) return { items: [], next }
+  const userIds = items.map(({ userId }) => userId)
+  const pending = await roleChanges.pendingSunsets({ userIds, limit: MAX_SUNSETS })
+  const byUser = Map.groupBy(pending, ({ userId }) => userId)
+  return { items: items.map((item) => ({ item, sunsets: byUser.get(item.userId) ?? [] })), next }
 }
 
 type Command = {

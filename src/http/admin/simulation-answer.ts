@@ -1,9 +1,6 @@
 import { Type } from 'typebox'
-import type { Matrix } from '../../domain/matrix.ts'
-import type { Simulation } from '../../domain/simulation.ts'
 import { NextCursor, RevisionNumber } from '../schemas.ts'
 import { ConflictSchema } from './change-schemas.ts'
-import { namesOf } from '../../domain/organization-names.ts'
 
 const Codes = Type.Array(Type.String())
 const Name = Type.Optional(Type.String())
@@ -40,6 +37,10 @@ const EntrySchema = Type.Object(
     conditionalPermissions: Type.Array(Type.String(), {
       description: 'Those of the lists that are held, before or after, under a condition only',
     }),
+    blocked: Type.Boolean({
+      description:
+        'A rule would be broken, or broken worse: applying skips this user, who counts nowhere else',
+    }),
   },
   { description: 'What the audit entry of this user would say' },
 )
@@ -47,12 +48,20 @@ const EntrySchema = Type.Object(
 /** The members of a simulation's answer. */
 export const SIMULATION_MEMBERS = {
   revision: RevisionNumber,
-  entries: Type.Array(EntrySchema, { description: 'Users whose permissions differ' }),
+  entries: Type.Array(EntrySchema, {
+    description:
+      'Users whose permissions differ; a page ends at its limit or at about a mebibyte of them',
+  }),
   conflicts: Type.Array(ConflictSchema, {
     description: 'Rules broken in the state after; only new and worse ones block',
   }),
+  blockedUsers: Type.Integer({
+    description: 'Users whom applying would skip, for a rule would be broken',
+  }),
   blastRadius: Type.Object({
-    users: Type.Integer({ description: 'Active users whose permissions differ' }),
+    users: Type.Integer({
+      description: 'Active users whose permissions differ, without those who are blocked',
+    }),
     clients: Type.Integer({ description: 'OAuth clients whose permissions differ' }),
     permissions: Type.Integer(),
     grantsAdded: Type.Integer(),
@@ -85,6 +94,24 @@ export const SIMULATION_MEMBERS = {
     Type.Object({ userId: Type.String(), userName: Type.String(), permissions: Codes }),
     { description: 'Administrators who could no longer change roles' },
   ),
+  sunsets: Type.Array(
+    Type.Object({
+      userId: Type.String(),
+      userName: Name,
+      roleId: Type.String(),
+      roleName: Name,
+      divisionId: Type.String(),
+      divisionName: Name,
+      change: Type.Enum(['set', 'replaced', 'cancelled']),
+      until: Type.Union([Type.String(), Type.Null()]),
+      previousUntil: Type.Union([Type.String(), Type.Null()]),
+    }),
+    { description: 'What becomes of the times at which grants end by themselves' },
+  ),
+  sunsetsKnown: Type.Boolean({
+    description:
+      'False: what ends by itself already could not be read, so `replaced` and `cancelled` do not show',
+  }),
   licences: Type.Array(
     Type.Object({
       roleId: Type.String(),
@@ -94,30 +121,8 @@ export const SIMULATION_MEMBERS = {
       lost: Type.Integer(),
     }),
   ),
-  truncated: Type.Boolean({ description: 'A list was cut at 10,000 lines' }),
+  truncated: Type.Boolean({
+    description: 'A list beside `entries` was cut, at 10,000 lines or about a mebibyte',
+  }),
   nextCursor: NextCursor,
-}
-
-/** A simulation with the names that a person reads, taken from the matrix that it was made on. */
-export function describeSimulation(simulation: Simulation, matrix: Matrix) {
-  const names = namesOf(matrix)
-  const { nextOffset: _, ...told } = simulation
-  return {
-    ...told,
-    conflicts: simulation.conflicts.map((conflict) => ({
-      ...conflict,
-      userName: names.user(conflict.userId),
-      divisionName: conflict.divisionId === null ? undefined : names.division(conflict.divisionId),
-    })),
-    withoutEffect: simulation.withoutEffect.map((line) => ({
-      ...line,
-      userName: names.user(line.userId),
-      roleName: names.role(line.roleId),
-      divisionName: names.division(line.divisionId),
-    })),
-    keptThroughGroups: simulation.keptThroughGroups.map((line) => ({
-      ...line,
-      userName: names.user(line.userId),
-    })),
-  }
 }

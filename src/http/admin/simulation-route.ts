@@ -1,33 +1,16 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
-import type { MatrixWorkshop } from '../../domain/directory.ts'
 import { Failure } from '../../domain/failure.ts'
-import type { Matrix } from '../../domain/matrix.ts'
-import { resolveRoleEdit } from '../../domain/resolve-role-edit.ts'
-import type { RoleRule } from '../../domain/role-rules.ts'
-import type { ServedMatrices } from '../../domain/served.ts'
-import type { SimulationRequest } from '../../domain/simulation.ts'
-import { readCursor, writeCursor } from '../cursor.ts'
+import { JSON_TYPE } from '../json-text.ts'
 import { hashRequest } from '../request-hash.ts'
-import { Cursor, DEFAULT_LIMIT, Limit, problems } from '../schemas.ts'
-import { createSlots } from '../slots.ts'
-import { baseMatrix } from './base-matrix.ts'
-import { readUpdates, requireBody } from './change-request.ts'
+import { Cursor, Limit, problems } from '../schemas.ts'
+import { asWritten, readUpdates, requireBody } from './change-request.ts'
+import type { WrittenUpdates } from './change-request.ts'
 import { CHANGE_BODY_BYTES, ChangesCsv, QueryRevision, SimulationBody } from './change-schemas.ts'
 import { takeCsv } from './csv-body.ts'
-import { describeSimulation, SIMULATION_MEMBERS } from './simulation-answer.ts'
-
-export type SimulationRouteDeps = {
-  readonly matrices: ServedMatrices
-  readonly workshop: Pick<MatrixWorkshop, 'simulate'>
-  readonly rules: readonly RoleRule[]
-  /** Epoch milliseconds. */
-  readonly now: () => number
-}
-
-/** There is one thread for them, and a big one takes it for a second. */
-const MAX_SIMULATIONS = 4
+import { SIMULATION_MEMBERS } from './simulation-answer.ts'
+import type { Simulate, SimulationAsked } from './simulations.ts'
 
 const Query = Type.Object(
   {
@@ -41,8 +24,7 @@ const Query = Type.Object(
 type Body = Static<typeof SimulationBody> | string
 
 /** `POST /admin/v1/role-changes/simulations`: what changes would do, before anything is done. */
-export function simulationRoute(deps: SimulationRouteDeps): FastifyPluginCallbackTypebox {
-  const slots = createSlots(MAX_SIMULATIONS, 'simulations')
+export function simulationRoute(simulate: Simulate): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     takeCsv(app)
     app.post<{ Body: Body; Querystring: Static<typeof Query> }>(
@@ -54,7 +36,7 @@ export function simulationRoute(deps: SimulationRouteDeps): FastifyPluginCallbac
           operationId: 'simulateRoleChanges',
           summary: 'See what changes would do',
           description:
-            'Changes nothing: the scope `admin:read` will do. Takes the updates of a batch, as JSON or CSV, or an edited role (policies without conditions). Pages stay on the revision of the first one; every page sends the same body again.',
+            'Changes nothing: the scope `admin:read` will do. Takes the updates of a batch, as JSON or CSV, or an edited role; a policy to remove goes with all its variants, whatever their conditions. Pages stay on the revision of the first one; every page sends the same body again. A page ends at its limit or at about a mebibyte of entries, whichever comes first: `nextCursor` says whether there is more.',
           tags: ['role-changes'],
           querystring: Query,
           body: {
@@ -64,50 +46,24 @@ export function simulationRoute(deps: SimulationRouteDeps): FastifyPluginCallbac
             },
           },
           response: {
-            200: Type.Unsafe<ReturnType<typeof describeSimulation> & { nextCursor?: string }>(
-              Type.Object(SIMULATION_MEMBERS),
-            ),
+            200: Type.Unsafe<Buffer>(Type.Object(SIMULATION_MEMBERS)),
             ...problems(400, 401, 403, 410, 413, 415, 429, 503),
           },
         },
       },
-      async (request) => {
-        const release = slots.take()
-        try {
-          return await answerSimulation(deps, requireBody(request.body), request.query)
-        } finally {
-          release()
+      async (request, reply) => {
+        const body = requireBody(request.body)
+        const { change, locate } = await readChange(body)
+        const asked: SimulationAsked = {
+          change,
+          baseRevision: readBaseRevision(body, request.query),
+          page: request.query,
+          question: ['simulation', hashRequest(body)],
         }
+        return await reply.type(JSON_TYPE).send(await simulate(asked).catch(locate))
       },
     )
     done()
-  }
-}
-
-async function answerSimulation(
-  deps: SimulationRouteDeps,
-  body: Body,
-  query: Static<typeof Query>,
-) {
-  const question = ['simulation', hashRequest(body)]
-  const place = query.cursor === undefined ? undefined : readCursor(query.cursor, question)
-  const base = readBaseRevision(body, query)
-  const matrix = baseMatrix(deps.matrices, place?.revision ?? base)
-  const change = await readChange(body, matrix, deps.now())
-  const simulation = await deps.workshop.simulate(matrix.buffer, {
-    change,
-    rules: deps.rules,
-    timestamp: new Date(deps.now()).toISOString(),
-    limit: query.limit === undefined ? DEFAULT_LIMIT : Number(query.limit),
-    offset: place?.position ?? 0,
-  })
-  const { nextOffset } = simulation
-  const { revision } = matrix
-  return {
-    ...describeSimulation(simulation, matrix),
-    ...(nextOffset === undefined
-      ? {}
-      : { nextCursor: writeCursor({ revision, position: nextOffset }, question) }),
   }
 }
 
@@ -120,22 +76,25 @@ function readBaseRevision(body: Body, query: Static<typeof Query>): number | und
   return query.baseRevision === undefined ? undefined : Number(query.baseRevision)
 }
 
-async function readChange(
-  body: Body,
-  matrix: Matrix,
-  now: number,
-): Promise<SimulationRequest['change']> {
+type Change = Pick<SimulationAsked, 'change'> & Pick<WrittenUpdates, 'locate'>
+
+async function readChange(body: Body): Promise<Change> {
   if (typeof body === 'string' || body.updates) {
     if (typeof body !== 'string') refuseRoleEdit(body)
-    const written = await readUpdates(typeof body === 'string' ? body : (body.updates ?? []))
-    return { kind: 'users', changes: written.resolve(matrix, now) }
+    const { updates, locate } = await readUpdates(
+      typeof body === 'string' ? body : (body.updates ?? []),
+    )
+    return { change: { kind: 'users', updates }, locate }
   }
   const { roleId, addPolicies, removePolicies } = body
   if (roleId === undefined) {
     const message = 'either updates or roleId is required'
     throw new Failure('invalid', message, { field: 'updates' })
   }
-  return { kind: 'role', edit: resolveRoleEdit(matrix, { roleId, addPolicies, removePolicies }) }
+  return {
+    change: { kind: 'role', edit: { roleId, addPolicies, removePolicies } },
+    locate: asWritten,
+  }
 }
 
 function refuseRoleEdit(body: Static<typeof SimulationBody>): void {

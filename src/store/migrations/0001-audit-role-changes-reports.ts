@@ -11,6 +11,7 @@ const REFUSAL = 'the audit trail is append-only'
 export function auditRoleChangesReports(kind: DatabaseKind): Migration {
   return {
     async up(db: Untyped) {
+      await createStoreFacts(db)
       await createAuditTables(db, kind)
       await (kind === 'sqlite' ? guardOnSqlite(db) : guardOnPostgres(db))
       await createBatchTables(db, kind)
@@ -18,6 +19,14 @@ export function auditRoleChangesReports(kind: DatabaseKind): Migration {
       await createReports(db, kind)
     },
   }
+}
+
+async function createStoreFacts(db: Untyped): Promise<void> {
+  await db.schema
+    .createTable('store_facts')
+    .addColumn('name', 'text', (column) => column.primaryKey().notNull())
+    .addColumn('value', 'text', (column) => column.notNull())
+    .execute()
 }
 
 async function createAuditTables(db: Untyped, kind: DatabaseKind): Promise<void> {
@@ -49,7 +58,12 @@ async function createAuditTables(db: Untyped, kind: DatabaseKind): Promise<void>
   }
   await schema
     .createTable('audit_head')
-    .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
+    .addColumn('id', 'integer', (column) =>
+      column
+        .primaryKey()
+        .notNull()
+        .check(sql`id = 1`),
+    )
     .addColumn('count', 'bigint', (column) => column.notNull())
     .addColumn('hash', 'text', (column) => column.notNull())
     .addColumn('time', 'bigint', (column) => column.notNull())
@@ -65,51 +79,67 @@ async function createAuditTables(db: Untyped, kind: DatabaseKind): Promise<void>
     .execute()
 }
 
-/** `insert or replace` deletes without asking a delete trigger: hence the one on insert. */
+type Guard = { readonly on: string; readonly refusedWhen: string }
+
+/**
+ * An entry follows on the one before, the head row names an entry, a checkpoint names one that is
+ * not the last; nothing is changed, and removed is what stands before a checkpoint alone. On SQLite
+ * `insert or replace` deletes without asking a delete trigger: hence the first line on inserts.
+ */
+const GUARDS: readonly Guard[] = [
+  {
+    on: 'insert on audit_entries',
+    refusedWhen: `exists (select 1 from audit_entries where sequence = new.sequence)
+      or (new.sequence > 1 and not exists (select 1 from audit_entries
+        where sequence = new.sequence - 1 and hash = new.previous_hash))`,
+  },
+  { on: 'update on audit_entries', refusedWhen: '1 = 1' },
+  {
+    on: 'delete on audit_entries',
+    refusedWhen: 'old.sequence > (select coalesce(max(through), 0) from audit_checkpoints)',
+  },
+  { on: 'insert on audit_head', refusedWhen: 'exists (select 1 from audit_head)' },
+  {
+    on: 'update on audit_head',
+    refusedWhen: `new.id <> old.id or new.count < old.count or not exists
+      (select 1 from audit_entries where sequence = new.count and hash = new.hash)`,
+  },
+  { on: 'delete on audit_head', refusedWhen: '1 = 1' },
+  {
+    on: 'insert on audit_checkpoints',
+    refusedWhen: `new.through <= (select coalesce(max(through), 0) from audit_checkpoints)
+      or new.through >= (select count from audit_head where id = 1)
+      or not exists
+        (select 1 from audit_entries where sequence = new.through and hash = new.hash)`,
+  },
+  { on: 'update on audit_checkpoints', refusedWhen: '1 = 1' },
+  { on: 'delete on audit_checkpoints', refusedWhen: '1 = 1' },
+]
+
 async function guardOnSqlite(db: Untyped): Promise<void> {
-  const refuse = sql`begin select raise(abort, ${sql.lit(REFUSAL)}); end`
-  const guards = [
-    sql`before update on audit_entries`,
-    sql`before delete on audit_entries
-      when old.sequence > (select coalesce(max(through), 0) from audit_checkpoints)`,
-    sql`before insert on audit_entries
-      when exists (select 1 from audit_entries where sequence = new.sequence)`,
-    sql`before update on audit_head when new.count < old.count or new.id <> old.id`,
-    sql`before delete on audit_head`,
-    sql`before insert on audit_head when exists (select 1 from audit_head)`,
-    sql`before update on audit_checkpoints`,
-    sql`before delete on audit_checkpoints`,
-    sql`before insert on audit_checkpoints
-      when new.through <= (select coalesce(max(through), 0) from audit_checkpoints)`,
-  ]
-  for (const [index, guard] of guards.entries()) {
-    await sql`create trigger ${sql.raw(`audit_guard_${index + 1}`)} ${guard} ${refuse}`.execute(db)
+  for (const [index, { on, refusedWhen }] of GUARDS.entries()) {
+    await sql`create trigger ${sql.raw(`audit_guard_${index + 1} before ${on} when ${refusedWhen}`)}
+      begin select raise(abort, ${sql.lit(REFUSAL)}); end`.execute(db)
   }
 }
 
 async function guardOnPostgres(db: Untyped): Promise<void> {
+  for (const [index, { on, refusedWhen }] of GUARDS.entries()) {
+    const name = sql.raw(`audit_guard_${index + 1}`)
+    const row = sql.raw(on.startsWith('delete') ? 'old' : 'new')
+    await sql`create function ${name}() returns trigger language plpgsql as $guard$
+      begin
+        if ${sql.raw(refusedWhen)} then raise exception ${sql.lit(REFUSAL)}; end if;
+        return ${row};
+      end $guard$`.execute(db)
+    await sql`create trigger ${name} before ${sql.raw(on)}
+      for each row execute function ${name}()`.execute(db)
+  }
   await sql`create function audit_refuse() returns trigger language plpgsql as
     ${sql.lit(`begin raise exception '${REFUSAL}'; end`)}`.execute(db)
-  await sql`create function audit_refuse_unpruned() returns trigger language plpgsql as
-    ${sql.lit(`begin
-      if old.sequence > (select coalesce(max(through), 0) from audit_checkpoints) then
-        raise exception '${REFUSAL}';
-      end if;
-      return old;
-    end`)}`.execute(db)
-  const guards = [
-    sql`before update on audit_entries for each row execute function audit_refuse()`,
-    sql`before delete on audit_entries for each row execute function audit_refuse_unpruned()`,
-    sql`before truncate on audit_entries for each statement execute function audit_refuse()`,
-    sql`before update on audit_head for each row
-      when (new.count < old.count or new.id <> old.id) execute function audit_refuse()`,
-    sql`before delete on audit_head for each row execute function audit_refuse()`,
-    sql`before truncate on audit_head for each statement execute function audit_refuse()`,
-    sql`before update or delete on audit_checkpoints for each row execute function audit_refuse()`,
-    sql`before truncate on audit_checkpoints for each statement execute function audit_refuse()`,
-  ]
-  for (const [index, guard] of guards.entries()) {
-    await sql`create trigger ${sql.raw(`audit_guard_${index + 1}`)} ${guard}`.execute(db)
+  for (const table of ['audit_entries', 'audit_head', 'audit_checkpoints']) {
+    await sql`create trigger audit_guard_truncate before truncate on ${sql.table(table)}
+      for each statement execute function audit_refuse()`.execute(db)
   }
 }
 

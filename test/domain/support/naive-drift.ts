@@ -2,18 +2,45 @@ import type { DriftKind } from '../../../src/domain/compare-matrices.ts'
 import type { Facts, Grant, RoleFact } from '../../../src/domain/facts.ts'
 import { knownGrants } from './naive-evaluator.ts'
 
-/** Differences as `kind id detail`, found by looking everything up in everything. */
-export function naiveDrift(before: Facts, after: Facts): string[] {
-  const found: string[] = []
-  const add = (kind: DriftKind, id: string, detail = ''): void => {
-    found.push([kind, id, detail].join('|'))
+/** Differences as `kind|id|detail`, found by looking everything up in everything. */
+export type NaiveDrift = {
+  readonly ofSubjects: readonly string[]
+  readonly ofOthers: readonly string[]
+  /** Who differs. */
+  readonly subjectIds: ReadonlySet<string>
+}
+
+export function naiveDrift(before: Facts, after: Facts): NaiveDrift {
+  const subjectIds = new Set<string>()
+  const ofSubjects: string[] = []
+  addSubjects(before, after, (kind, id, detail = '') => {
+    subjectIds.add(id)
+    ofSubjects.push([kind, id, detail].join('|'))
+  })
+  const ofOthers: string[] = []
+  const add: Add = (kind, id, detail = '') => {
+    ofOthers.push([kind, id, detail].join('|'))
   }
-  const compareGrants = (id: string, was: readonly Grant[], is: readonly Grant[]): void => {
+  addGroups(before, after, add)
+  addRoles(before, after, add)
+  compareDivisions(before, after, add)
+  comparePermissions(before, after, add)
+  return { ofSubjects: ofSubjects.sort(), ofOthers: ofOthers.sort(), subjectIds }
+}
+
+type Add = (kind: DriftKind, id: string, detail?: string) => void
+
+function grantComparer(before: Facts, after: Facts, add: Add) {
+  return (id: string, was: readonly Grant[], is: readonly Grant[]): void => {
     const old = knownGrants(before, was).map(grantText)
     const now = knownGrants(after, is).map(grantText)
     for (const text of now) if (!old.includes(text)) add('grant_added', id, text)
     for (const text of old) if (!now.includes(text)) add('grant_removed', id, text)
   }
+}
+
+function addSubjects(before: Facts, after: Facts, add: Add): void {
+  const compareGrants = grantComparer(before, after, add)
   for (const subject of after.subjects) {
     const was = before.subjects.find(({ id }) => id === subject.id)
     if (was === undefined) {
@@ -32,18 +59,27 @@ export function naiveDrift(before: Facts, after: Facts): string[] {
   for (const { id } of before.subjects) {
     if (!after.subjects.some((subject) => subject.id === id)) add('subject_removed', id)
   }
+}
+
+function addGroups(before: Facts, after: Facts, add: Add): void {
+  const compareGrants = grantComparer(before, after, add)
   for (const group of after.groups) {
     const was = before.groups.find(({ id }) => id === group.id)
     if (was === undefined) {
       add('group_changed', group.id, 'added')
       continue
     }
-    if (was.rolesEnabled !== group.rolesEnabled) add('group_changed', group.id, 'rolesEnabled')
+    if (was.rolesEnabled !== group.rolesEnabled) {
+      add('group_changed', group.id, `rolesEnabled: ${group.rolesEnabled}`)
+    }
     compareGrants(group.id, was.grants, group.grants)
   }
   for (const { id } of before.groups) {
     if (!after.groups.some((group) => group.id === id)) add('group_changed', id, 'removed')
   }
+}
+
+function addRoles(before: Facts, after: Facts, add: Add): void {
   for (const role of after.roles) {
     const was = before.roles.find(({ id }) => id === role.id)
     if (was === undefined) add('role_added', role.id)
@@ -52,12 +88,7 @@ export function naiveDrift(before: Facts, after: Facts): string[] {
   for (const { id } of before.roles) {
     if (!after.roles.some((role) => role.id === id)) add('role_removed', id)
   }
-  compareDivisions(before, after, add)
-  comparePermissions(before, after, add)
-  return found.sort()
 }
-
-type Add = (kind: DriftKind, id: string, detail?: string) => void
 
 function compareDivisions(before: Facts, after: Facts, add: Add): void {
   const old = before.divisions.map(({ id }) => id)

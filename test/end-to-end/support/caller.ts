@@ -23,7 +23,14 @@ export type Addresses = { readonly checkUrl: string; readonly adminUrl: string }
 export type Sent = {
   readonly key?: string
   readonly body?: unknown
+  /** Sent as it is, in the place of a body. */
+  readonly csv?: string
   readonly headers?: Record<string, string>
+}
+
+/** Whether the event loop was late, as it is on a busy machine. */
+export function isOverloaded({ status, body }: Answer): boolean {
+  return status === 503 && String(body?.type).endsWith(':overloaded')
 }
 
 /** Asks both planes over HTTP; `onText` is told of all that comes back. */
@@ -51,9 +58,12 @@ export class Caller {
     return this.check(`/check-permission?${query.toString()}`, sent)
   }
 
-  /** `allowed`, or the reason why not. */
+  /** `allowed`, or the reason why not. Asks again while the machine is too busy to answer. */
   async outcome(question: Question): Promise<string> {
-    const { status, body } = await this.ask(question)
+    const { status, body } = await until('the service has time', async () => {
+      const answer = await this.ask(question)
+      return !isOverloaded(answer) && answer
+    })
     if (status !== 200) return `${status} ${body.type}`
     return body.allowed === true ? 'allowed' : body.reason
   }
@@ -101,19 +111,21 @@ export class Caller {
     return Number(line?.split(' ').at(-1))
   }
 
-  async #send(url: string, { key, body, headers }: Sent): Promise<Answer> {
+  async #send(url: string, { key, body, csv, headers }: Sent): Promise<Answer> {
+    const content = csv ?? (body === undefined ? null : JSON.stringify(body))
+    const type = csv === undefined ? 'application/json' : 'text/csv'
     const response = await fetch(url, {
-      method: body === undefined ? 'GET' : 'POST',
+      method: content === null ? 'GET' : 'POST',
       headers: {
         ...(key ? { authorization: `Bearer ${key}` } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(content === null ? {} : { 'content-type': type }),
         ...headers,
       },
-      body: body === undefined ? null : JSON.stringify(body),
+      body: content,
     })
     const text = await response.text()
     this.#onText(`${JSON.stringify([...response.headers])}${text}`)
-    const json = /json/.test(response.headers.get('content-type') ?? '')
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '')
     const parsed: Body = json && text !== '' ? JSON.parse(text) : undefined
     return { status: response.status, headers: response.headers, text, body: parsed }
   }

@@ -16,7 +16,7 @@ const SUBJECTS = '/api/v2/authorization/subjects/{subjectId}'
 const MOVING = new Set(['pending', 'applying', 'rolling-back'])
 
 /** Bob has it already, so that his item is settled without a write. */
-const CHANGED = [users.alice, users.olivia, users.heidi]
+const CHANGED: readonly string[] = [users.alice, users.olivia, users.heidi]
 const EVALUATOR_IN_SALES = { roleId: roles.evaluator, divisionId: divisions.sales }
 const SUPERVISOR_EVERYWHERE = { roleId: roles.supervisor, divisionId: '*' }
 const UPDATES = [
@@ -132,9 +132,7 @@ export async function dieAtEachStep(t: Test, database: Record<string, string>): 
   const before = holdings(simulator)
   const after = Object.fromEntries(
     Object.entries(before).map(([userId, held]) => {
-      const added = CHANGED.includes(userId as never)
-        ? [`${roles.evaluator} ${divisions.sales}`]
-        : []
+      const added = CHANGED.includes(userId) ? [`${roles.evaluator} ${divisions.sales}`] : []
       return [userId, [...held, ...added].toSorted()]
     }),
   )

@@ -6,7 +6,8 @@ import { Matrix } from '../../../src/domain/matrix.ts'
 import { DEFAULT_ROLE_RULES } from '../../../src/domain/role-rules.ts'
 import type { MatrixWorkshop } from '../../../src/domain/directory.ts'
 import { currentConflicts } from '../../../src/domain/list-conflicts.ts'
-import { simulate } from '../../../src/domain/simulate.ts'
+import { mergeSubjects } from '../../../src/domain/merge-subjects.ts'
+import { writeSimulation } from '../../../src/domain/simulation-text.ts'
 import type { AdminAppDeps } from '../../../src/http/admin/admin-app.ts'
 import { createAuthenticator } from '../../../src/http/authenticator.ts'
 import { ADMIN_SCOPES } from '../../../src/domain/principal.ts'
@@ -24,9 +25,10 @@ export const nextTester = () => bearer(TESTERS[asked++ % TESTERS.length] ?? '')
 
 export const NOW = Date.parse('2026-11-21T12:30:00Z')
 
-const workshop: Pick<MatrixWorkshop, 'simulate' | 'conflicts'> = {
-  conflicts: async (buffer, rules, limit) => currentConflicts(new Matrix(buffer), rules, { limit }),
-  simulate: async (base, request) => simulate(new Matrix(base), request),
+const workshop: Pick<MatrixWorkshop, 'simulate' | 'conflicts' | 'merge'> = {
+  conflicts: async (buffer, rules, page) => currentConflicts(new Matrix(buffer), rules, page),
+  merge: async (base, subjects) => mergeSubjects(base, subjects),
+  simulate: async (base, question) => writeSimulation(new Matrix(base), question),
 }
 
 /** An admin plane on a SQLite store of its own, over the sample organisation at revision 7. */

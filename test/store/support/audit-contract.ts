@@ -73,6 +73,10 @@ export function testAuditTrail(createDatabase: CreateDatabase): void {
     clock.now = START - 60_000
     const [second] = await store.audit.append([entry()])
     t.equal(second?.time, '2026-03-01T10:00:00.000Z')
+    t.same(second?.details, { clock: '2026-03-01T09:59:00.000Z' }, 'and what it said is told')
+    clock.now = START - 1_000
+    const [third] = await store.audit.append([entry()])
+    t.same(third?.details, {}, 'clocks never agree to the second')
     t.match(await store.audit.verify(never()), { intact: true })
   })
 
@@ -170,7 +174,20 @@ export function testAuditTrail(createDatabase: CreateDatabase): void {
       `delete from audit_entries where sequence = 3`,
       `delete from audit_entries`,
       `update audit_head set count = 2`,
+      `update audit_head set count = 4`,
+      `update audit_head set hash = '${'ab'.repeat(32)}'`,
       `delete from audit_head`,
+      `insert into audit_head (id, count, hash, time) values (1, 0, '', 0)`,
+      `insert into audit_head (id, count, hash, time) values (2, 0, '', 0)`,
+      `insert into audit_checkpoints (through, hash, pruned_at)
+        select count, hash, 0 from audit_head`,
+      `insert into audit_checkpoints (through, hash, pruned_at) values (5, '', 0)`,
+      `insert into audit_checkpoints (through, hash, pruned_at) values (2, '${'ab'.repeat(32)}', 0)`,
+      ...[3, 4, 5].map(
+        (sequence) => `insert into audit_entries select ${sequence}, time, action, outcome, actor,
+          request_id, user_id, subject_id, before, after, details, '', hash
+          from audit_entries where sequence = 3`,
+      ),
     ]) {
       await t.rejects(database.execute(sql), refused, sql)
     }
@@ -182,7 +199,14 @@ export function testAuditTrail(createDatabase: CreateDatabase): void {
       ),
       refused,
     )
-    t.match(await store.audit.verify(never()), { intact: true, checked: 3 })
+    await database.dropGuards()
+    await t.rejects(
+      database.execute(`insert into audit_head (id, count, hash, time) values (2, 0, '', 0)`),
+      /check/i,
+      'also where nothing guards it',
+    )
+    await store.audit.append([entry()])
+    t.match(await store.audit.verify(never()), { intact: true, checked: 4 })
   })
 
   test('one verification serves all who ask; who aborts is let go', async (t) => {

@@ -18,6 +18,8 @@ const FLAGS = ['fsync=off', 'shared_buffers=16MB', 'unix_socket_directories=', '
 export type PostgresServer = AsyncDisposable & {
   readonly port: number
   createDatabase(t: Test): Promise<TestDatabase>
+  /** Another with the same content; nobody may be connected to the first. */
+  copyDatabase(t: Test, source: TestDatabase): Promise<TestDatabase>
   /** What is connected is cut off, as by a restart. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -59,6 +61,13 @@ export async function startPostgres(): Promise<PostgresServer> {
       await server.createDatabase(name)
       return databaseAt(t, port, name)
     },
+    async copyDatabase(t, source) {
+      const [row] = await source.execute('select current_database() as name')
+      databases += 1
+      const name = `test_${databases}`
+      await source.execute(`create database ${name} template ${String(row?.['name'])}`)
+      return databaseAt(t, port, name)
+    },
     async [Symbol.asyncDispose]() {
       await server.stop()
       await rm(root, { recursive: true, force: true })
@@ -92,6 +101,10 @@ async function databaseAt(t: Test, port: number, name: string): Promise<TestData
           ({ tgname, relation }) => `drop trigger ${String(tgname)} on ${String(relation)}`,
         ),
       )
+    },
+    async passLeaseTime(ms, clock) {
+      clock.now += ms
+      await execute(`update role_change_batches set lease_until = lease_until - ${ms}`)
     },
   }
 }

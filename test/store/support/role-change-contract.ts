@@ -6,6 +6,7 @@ import type { CreateDatabase } from './test-database.ts'
 
 const LEASE_MS = 30_000
 const GRANT = { roleId: 'role-1', divisionId: '*' }
+const WRITTEN = { found: [], delta: { add: [GRANT], remove: [] } }
 const audit = () => [entry({ action: 'role_changes_accepted' })]
 
 async function acceptedId(
@@ -20,6 +21,10 @@ async function claimed(roleChanges: RoleChangeStore, owner = 'one'): Promise<Cla
   const claim = await roleChanges.claim(owner, LEASE_MS)
   if (claim === undefined) throw new Error('nothing was claimed')
   return claim
+}
+
+function by(actor: string) {
+  return [entry({ actor, requestId: `of-${actor}` })]
 }
 
 function idsOf(items: readonly { readonly id: string }[]): string[] {
@@ -202,12 +207,13 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     const other = openTestStore(t, database, { clock, witnessFile }).store
     const id = await acceptedId(store, ['u1'])
     const first = await claimed(store.roleChanges)
-    clock.now += LEASE_MS - 1
+    const mostOfIt = LEASE_MS * 0.7
+    await database.passLeaseTime(mostOfIt, clock)
     t.equal(await other.roleChanges.claim('two', LEASE_MS), undefined)
     t.equal(await store.roleChanges.renew(first, LEASE_MS), true)
-    clock.now += LEASE_MS - 1
+    await database.passLeaseTime(mostOfIt, clock)
     t.equal(await other.roleChanges.claim('two', LEASE_MS), undefined, 'it was renewed')
-    clock.now += 1
+    await database.passLeaseTime(mostOfIt, clock)
     const second = await claimed(other.roleChanges, 'two')
     t.match(second.batch, { id, state: 'applying', startedAt: START })
     t.equal(await store.roleChanges.renew(first, LEASE_MS), false)
@@ -218,6 +224,21 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     t.equal((await store.audit.head()).count, 1, 'nothing of the refused step was recorded')
     await other.roleChanges.record(second, step)
     t.equal((await store.roleChanges.find(id)).counts.applied, 1)
+  })
+
+  test('a holder that let its lease run out does not take the batch a second time', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    const { roleChanges } = store
+    const held = await acceptedId(store, ['u1'])
+    await claimed(roleChanges)
+    await acceptedId(store, ['u1'])
+    const free = await acceptedId(store, ['u2'])
+    await database.passLeaseTime(LEASE_MS, clock)
+    const next = await roleChanges.claim('one', LEASE_MS, undefined, [held])
+    t.equal(next?.batch.id, free)
+    t.equal(await roleChanges.claim('one', LEASE_MS, undefined, [held, free]), undefined)
+    t.equal((await claimed(roleChanges)).batch.id, held, 'others may take it')
   })
 
   test('a batch that is given back goes to whoever comes next', async (t) => {
@@ -257,16 +278,18 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     }
     const answer = await store.roleChanges.record(claim, {
       item: { position: 0, patch },
-      written: { userId: 'u1', add: [GRANT], remove: [] },
+      written: { id: 'write-1', userId: 'u1', add: [GRANT], remove: [] },
       audit: [entry({ subjectId: id })],
     })
     t.same(answer, { stopRequested: false })
     const { items } = await store.roleChanges.items(id, { limit: 1, state: 'applied' })
     t.match(items, [{ ...patch, updatedAt: START + 5 }])
     t.same(await store.roleChanges.writtenSince(START + 5), [
-      { userId: 'u1', add: [GRANT], remove: [], writtenAt: START + 5 },
+      { id: 'write-1', userId: 'u1', add: [GRANT], remove: [], writtenAt: START + 5 },
     ])
     t.same(await store.roleChanges.writtenSince(START + 6), [])
+    t.same(await store.roleChanges.writtenSince(START, 'u2'), [])
+    t.match(await store.roleChanges.writtenSince(START, 'u1'), [{ id: 'write-1' }])
     await store.roleChanges.record(claim, {
       item: { position: 0, patch: { visible: false, error: null } },
       audit: [],
@@ -288,7 +311,7 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
       store.roleChanges.record(claim, {
         item: { position: 0, patch: { state: 'applied' } },
         batch: { state: 'succeeded' },
-        written: { userId: 'u1', add: [GRANT], remove: [] },
+        written: { id: 'write-1', userId: 'u1', add: [GRANT], remove: [] },
         sunsets: [sunset],
         audit: [entry(), oversized()],
       }),
@@ -327,7 +350,8 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
   })
 
   test('stop: at once where nobody works, else after the item in hand', async (t) => {
-    const { store, clock } = openTestStore(t, await createDatabase(t))
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
     const { roleChanges } = store
     const waiting = await acceptedId(store, ['u1'])
     const stop = [entry({ action: 'role_changes_stop' })]
@@ -345,7 +369,7 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
 
     const interrupted = await acceptedId(store, ['u3'])
     await claimed(roleChanges)
-    clock.now += LEASE_MS
+    await database.passLeaseTime(LEASE_MS, clock)
     t.match(await roleChanges.requestStop(interrupted, stop), { state: 'stopped' })
 
     const ended = await acceptedId(store, ['u4'])
@@ -386,7 +410,7 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     const claim = await claimed(roleChanges)
     await t.rejects(roleChanges.rollback(id, force, undo), { code: 'conflict' })
     await roleChanges.record(claim, {
-      item: { position: 0, patch: { state: 'applied', step: 'confirmed' } },
+      item: { position: 0, patch: { ...WRITTEN, state: 'applied', step: 'confirmed' } },
       batch: { state: 'succeeded' },
       audit: [],
     })
@@ -407,14 +431,73 @@ export function testRoleChanges(createDatabase: CreateDatabase): void {
     await t.rejects(roleChanges.rollback(nothing, force, undo), { code: 'conflict' })
   })
 
-  test('what may have been written before an interruption can be rolled back', async (t) => {
-    const { store, clock } = openTestStore(t, await createDatabase(t))
+  test('what was recorded as planned can be rolled back in whatever state it ended', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const states = ['failed', 'changed-meanwhile', 'skipped-conflict', 'unchanged'] as const
+    for (const state of states) {
+      const id = await acceptedId(store, ['u1'])
+      const patch = { ...WRITTEN, state, step: 'planned' as const }
+      await store.roleChanges.record(await claimed(store.roleChanges), {
+        item: { position: 0, patch },
+        batch: { state: 'failed' },
+        audit: [],
+      })
+      const queued = await store.roleChanges.rollback(id, { force: false }, [])
+      t.match(queued, { state: 'rolling-back' }, state)
+      await store.roleChanges.record(await claimed(store.roleChanges), {
+        item: { position: 0, patch: { step: 'undone' } },
+        batch: { state: 'rolled-back' },
+        audit: [],
+      })
+    }
+  })
+
+  test('who stops, resumes and rolls back is kept beside who made the batch', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const { roleChanges } = store
     const id = await acceptedId(store, ['u1'])
-    await store.roleChanges.record(await claimed(store.roleChanges), {
-      item: { position: 0, patch: { state: 'applying', step: 'planned' } },
+    const anna = { actor: 'anna', requestId: 'request-1' }
+    t.match(await roleChanges.find(id), { runFor: anna, stopFor: null })
+    const bob = { actor: 'bob', requestId: 'of-bob' }
+    t.match(await roleChanges.requestStop(id, by('bob')), { runFor: anna, stopFor: bob })
+    const carol = { actor: 'carol', requestId: 'of-carol' }
+    t.match(await roleChanges.resume(id, by('carol')), { runFor: carol, stopFor: bob })
+    const claim = await claimed(roleChanges)
+    t.match(claim.batch, { requestedBy: 'anna', runFor: carol })
+    await roleChanges.record(claim, {
+      item: { position: 0, patch: { ...WRITTEN, state: 'applied', step: 'confirmed' } },
+      batch: { state: 'succeeded' },
       audit: [],
     })
-    clock.now += LEASE_MS
+    const dave = { actor: 'dave', requestId: 'of-dave' }
+    t.match(await roleChanges.rollback(id, { force: false }, by('dave')), { runFor: dave })
+  })
+
+  test('a resumption makes what failed wait again, with the reason of the failure', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const { roleChanges } = store
+    const id = await acceptedId(store, ['u1', 'u2'])
+    const claim = await claimed(roleChanges)
+    const error = { message: 'the platform said no' }
+    await roleChanges.record(claim, {
+      item: { position: 1, patch: { state: 'failed', error } },
+      batch: { state: 'stopped' },
+      audit: [],
+    })
+    t.match(await roleChanges.resume(id, []), { counts: { pending: 2, failed: 0 } })
+    const { items } = await roleChanges.items(id, { limit: 9 })
+    t.match(items, [{ error: null }, { state: 'pending', error }])
+  })
+
+  test('what may have been written before an interruption can be rolled back', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    const id = await acceptedId(store, ['u1'])
+    await store.roleChanges.record(await claimed(store.roleChanges), {
+      item: { position: 0, patch: { ...WRITTEN, state: 'applying', step: 'planned' } },
+      audit: [],
+    })
+    await database.passLeaseTime(LEASE_MS, clock)
     await store.roleChanges.requestStop(id, [])
     t.match(await store.roleChanges.rollback(id, { force: false }, []), {
       state: 'rolling-back',

@@ -1,4 +1,5 @@
 import { testAuditTrail } from './audit-contract.ts'
+import { testOrganization } from './organization-contract.ts'
 import { testReports } from './report-contract.ts'
 import { testRetention } from './retention-contract.ts'
 import { testRoleChanges } from './role-change-contract.ts'
@@ -13,5 +14,6 @@ export function testStore(createDatabase: CreateDatabase): void {
   testRetention(createDatabase)
   testRoleChanges(createDatabase)
   testSunsets(createDatabase)
+  testOrganization(createDatabase)
   testReports(createDatabase)
 }

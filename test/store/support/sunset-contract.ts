@@ -71,8 +71,9 @@ export function testSunsets(createDatabase: CreateDatabase): void {
       { code: 'conflict' },
     )
     t.equal((await roleChanges.list({ limit: 9 })).items.length, 2, 'and it is not accepted')
-    for (const [position, state] of (['applied', 'unchanged'] as const).entries()) {
-      await roleChanges.record(claim, { item: { position, patch: { state } }, audit: [] })
+    for (const position of [0, 1]) {
+      const patch = { state: 'applied' as const }
+      await roleChanges.record(claim, { item: { position, patch }, audit: [] })
     }
     await roleChanges.record(claim, { batch: { state: 'succeeded' }, audit: [] })
     t.same(await roleChanges.pendingSunsets({ limit: 9 }), [], 'done')
@@ -105,6 +106,44 @@ export function testSunsets(createDatabase: CreateDatabase): void {
       pauses.push((clock.now - failedAt) / MINUTE_MS)
     }
     t.same(pauses, [1, 2, 4, 8, 16, 32, 60, 60])
+  })
+
+  test('a sunset is not done by an item that wrote nothing', async (t) => {
+    const opened = await withSunsets(t, createDatabase, ['u1'])
+    const { roleChanges } = opened.store
+    const [due] = await roleChanges.dueSunsets(START + MINUTE_MS, 9)
+    const { id, claim } = await startBatch(opened, ['u1'], [due?.id ?? ''])
+    t.match(await roleChanges.pendingSunsets({ limit: 9 }), [{ carriedBy: id }])
+    await roleChanges.record(claim, {
+      item: { position: 0, patch: { state: 'unchanged' } },
+      batch: { state: 'succeeded' },
+      audit: [],
+    })
+    t.match(await roleChanges.pendingSunsets({ limit: 9 }), [{ carriedBy: null, failures: 1 }])
+  })
+
+  test('sunsets are carried out before everything else that waits', async (t) => {
+    const opened = await withSunsets(t, createDatabase, ['u2'])
+    const { roleChanges } = opened.store
+    const [due] = await roleChanges.dueSunsets(START + MINUTE_MS, 9)
+    const waiting = await roleChanges.accept(batchOf(['u1']), () => [])
+    const blocking = await roleChanges.accept(batchOf(['u3', 'u2']), () => [])
+    const other = await roleChanges.accept(batchOf(['u4']), () => [])
+    const sunset = await roleChanges.accept(
+      batchOf(['u2'], { sunsetIds: [due?.id ?? ''] }),
+      () => [],
+    )
+    const claimed = async () => {
+      const claim = await roleChanges.claim('one', LEASE_MS)
+      if (claim === undefined) throw new Error('nothing was claimed')
+      return claim
+    }
+    t.equal((await claimed()).batch.id, waiting.batch.id, 'but after what its user waits for')
+    const second = await claimed()
+    t.equal(second.batch.id, blocking.batch.id)
+    await roleChanges.record(second, { batch: { state: 'succeeded' }, audit: [] })
+    t.equal((await claimed()).batch.id, sunset.batch.id)
+    t.equal((await claimed()).batch.id, other.batch.id)
   })
 
   test('a batch that is stopped before it began lets go of its sunsets', async (t) => {

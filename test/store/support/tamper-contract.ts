@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { canonicalJson } from '../../../src/store/canonical-json.ts'
-import { entry, never, numbered, openTestStore } from './store-under-test.ts'
+import { entry, never, numbered, openTestStore, START } from './store-under-test.ts'
 import type { StoreUnderTest } from './store-under-test.ts'
 import type { CreateDatabase, TestDatabase } from './test-database.ts'
 
@@ -133,6 +133,18 @@ const TAMPERINGS: readonly Tampering[] = [
     reason: /witness/,
   },
   {
+    what: 'everything replaced by an entry that tells of a pruning',
+    sql: () => erasure(12),
+    sequence: 10,
+    reason: /removed.*witness/,
+  },
+  {
+    what: 'everything up to the last entry replaced by one that tells of a pruning',
+    sql: async ({ store }) => erasure(10, (await entryAt(store, 10)).hash),
+    sequence: 10,
+    reason: /removed.*witness/,
+  },
+  {
     what: 'a head row with another hash',
     sql: () => [`update audit_head set hash = '${'cd'.repeat(32)}'`],
     sequence: 10,
@@ -153,6 +165,28 @@ function forged({ hash: _hash, ...rest }: Awaited<ReturnType<typeof entryAt>>): 
   const hash = createHash('sha256').update(canonicalJson(changed)).digest('hex')
   return `update audit_entries set actor = '${changed.actor}', hash = '${hash}'
     where sequence = ${rest.sequence}`
+}
+
+/** All entries give way to one forged, which vouches for a made-up checkpoint. */
+function erasure(through: number, removedHash = 'ef'.repeat(32)): string[] {
+  const details = { hash: removedHash, olderThan: '2026-01-01T00:00:00.000Z', removed: 9, through }
+  const entryOfIt = {
+    ...entry({ action: 'audit_pruned', actor: 'service', requestId: '', details }),
+    sequence: through + 1,
+    time: new Date(START).toISOString(),
+    previousHash: removedHash,
+  }
+  const hash = createHash('sha256').update(canonicalJson(entryOfIt)).digest('hex')
+  return [
+    `insert into audit_checkpoints (through, hash, pruned_at)
+      values (${through}, '${removedHash}', 0)`,
+    `delete from audit_entries`,
+    `insert into audit_entries (sequence, time, action, outcome, actor, request_id, user_id,
+        subject_id, before, after, details, previous_hash, hash)
+      values (${through + 1}, ${START}, 'audit_pruned', 'succeeded', 'service', '', null, null,
+        'null', 'null', '${canonicalJson(details)}', '${removedHash}', '${hash}')`,
+    `update audit_head set count = ${through + 1}, hash = '${hash}'`,
+  ]
 }
 
 async function trailOfTen(t: Test, database: TestDatabase): Promise<StoreUnderTest> {
@@ -233,5 +267,76 @@ export function testTampering(createDatabase: CreateDatabase): void {
       Array.from({ length: 12 }, () => entry({ actor: 'somebody else' })),
     )
     t.match(await other.store.audit.verify(never()), { intact: false, broken: { sequence: 10 } })
+  })
+
+  test('an erased trail stays found when the chain has grown since', async (t) => {
+    const database = await createDatabase(t)
+    const { store, close, witnessFile } = await trailOfTen(t, database)
+    await database.dropGuards()
+    await database.execute(...erasure(12))
+    await store.audit.append(numbered(3))
+    t.match(await store.audit.verify(never()), { intact: false, broken: { sequence: 10 } })
+    await close()
+    t.match(JSON.parse(await readFile(witnessFile, 'utf8')), { count: 10 }, 'it is not overwritten')
+    const again = openTestStore(t, database)
+    t.match(await again.store.witnessAtStart(), { state: 'disputed', count: 10 })
+    t.match(await again.store.audit.verify(never()), { intact: false, broken: { sequence: 10 } })
+  })
+
+  test('an old entry cannot vouch for a checkpoint that the witness does not know', async (t) => {
+    const database = await createDatabase(t)
+    const { store } = openTestStore(t, database)
+    const [first] = await store.audit.append([entry()])
+    const details = { through: 1, hash: first?.hash ?? '' }
+    await store.audit.append([entry({ action: 'audit_pruned', details }), ...numbered(2)])
+    await database.execute(
+      `insert into audit_checkpoints (through, hash, pruned_at) values (1, '${details.hash}', 0)`,
+      `delete from audit_entries where sequence = 1`,
+    )
+    t.match(await store.audit.verify(never()), {
+      intact: false,
+      broken: { sequence: 1, reason: /none tells of it/ },
+    })
+  })
+
+  test('a checkpoint that the witness knows cannot give way to a later one', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock, close, witnessFile } = await trailOfTen(t, database)
+    clock.now += 24 * 60 * 60_000
+    await store.audit.append(numbered(2))
+    t.match(await store.pruneAudit(new Date(clock.now), never()), { entries: 10 })
+    await close()
+    t.match(JSON.parse(await readFile(witnessFile, 'utf8')), {
+      count: 13,
+      time: '2026-03-02T10:00:00.000Z',
+      checkpoint: { through: 10 },
+    })
+    await database.dropGuards()
+    await database.execute(`update audit_checkpoints set through = 11, hash =
+      (select hash from audit_entries where sequence = 11)`)
+    await database.execute(`delete from audit_entries where sequence = 11`)
+    const again = openTestStore(t, database)
+    t.match(await again.store.audit.verify(never()), {
+      intact: false,
+      broken: { sequence: 10, reason: /checkpoint/ },
+    })
+  })
+
+  test('a witness that is missing is told of, and an empty trail has none', async (t) => {
+    const database = await createDatabase(t)
+    const first = openTestStore(t, database)
+    t.same(await first.store.witnessAtStart(), { state: 'absent', count: null })
+    await first.store.audit.append(numbered(3))
+    await first.close()
+    t.same(first.lines, [])
+    const second = openTestStore(t, database)
+    t.same(await second.store.witnessAtStart(), { state: 'present', count: 3 })
+    const { witness, head } = await second.store.audit.verify(never())
+    t.same(witness, head, 'which is a count and a hash, also after a restart')
+    await second.close()
+    await rm(second.witnessFile)
+    const third = openTestStore(t, database)
+    t.same(await third.store.witnessAtStart(), { state: 'absent', count: null })
+    t.match(third.lines, [{ level: 40, msg: /no witness/, entries: 3 }])
   })
 }

@@ -14,6 +14,8 @@ export type TestDatabase = {
   execute(...statements: readonly string[]): Promise<readonly Record<string, unknown>[]>
   /** Removes every trigger, as somebody would who wants to change the trail. */
   dropGuards(): Promise<void>
+  /** Lets time pass for leases: a file's are by the process's clock, a server's by its own. */
+  passLeaseTime(ms: number, clock: { now: number }): Promise<void>
 }
 
 export type CreateDatabase = (t: Test) => Promise<TestDatabase>
@@ -42,6 +44,9 @@ export async function createSqliteDatabase(t: Test): Promise<TestDatabase> {
     async dropGuards() {
       const triggers = await execute(`select name from sqlite_master where type = 'trigger'`)
       await execute(...triggers.map(({ name }) => `drop trigger ${String(name)}`))
+    },
+    async passLeaseTime(ms, clock) {
+      clock.now += ms
     },
   }
 }
