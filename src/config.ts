@@ -7,7 +7,10 @@ import { Failure } from './domain/failure.ts'
 import { ADMIN_SCOPES, CHECK_SCOPES, parseApiKeys } from './domain/principal.ts'
 import type { ApiKey, Scope } from './domain/principal.ts'
 import { resolveRegion } from './domain/region.ts'
+import { parseResourceTypes } from './domain/resource-types.ts'
+import type { ResourceTypes } from './domain/resource-types.ts'
 import { Secret } from './domain/secret.ts'
+import { isHttpUrl, isLoopback } from './domain/web-address.ts'
 
 const text = (description: string) => Type.String({ minLength: 1, description })
 const port = (value: number, description: string) =>
@@ -41,6 +44,9 @@ export const Environment = Type.Object({
     description: 'Admin plane: address',
   }),
   ADMIN_PORT: port(8081, 'Admin plane: port'),
+  PUBLIC_URL: Type.Optional(text('https URL under which callers reach the check plane')),
+  TLS_CERT_FILE: Type.Optional(text('Check plane: path of its certificate chain in PEM')),
+  TLS_KEY_FILE: Type.Optional(text('Check plane: path of its private key in PEM')),
   CHECK_API_KEYS: Type.Optional(text('Keys of the check plane: name[:scope+scope]=secret,…')),
   ADMIN_API_KEYS: Type.Optional(text('Keys of the admin plane: name[:scope+scope]=secret,…')),
   JWT_ISSUER: Type.Optional(text('Issuer of tokens that both planes accept')),
@@ -72,6 +78,10 @@ export const Environment = Type.Object({
     description: 'Users or grants may fall by this much in one rebuild',
   }),
   DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Where snapshots are' }),
+  AUTHZEN_RESOURCE_TYPES: Type.Optional(text('Own names of resource types: type=domain:entity,…')),
+  AUTHZEN_SIGNING_KEY_FILE: Type.Optional(
+    text('Path of a private key, PEM or JWK, that signs the AuthZEN metadata'),
+  ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) =>
       Type.Literal(level),
@@ -104,7 +114,17 @@ export type Config = {
     readonly organizationId: string | undefined
     readonly requestsPerMinute: number
   }
-  readonly check: { readonly host: string; readonly port: number; readonly rateLimit: number }
+  readonly check: {
+    readonly host: string
+    readonly port: number
+    readonly rateLimit: number
+    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  }
+  readonly authzen: {
+    readonly publicUrl: string | undefined
+    readonly resourceTypes: ResourceTypes
+    readonly signingKeyFile: string | undefined
+  }
   readonly admin: { readonly host: string; readonly port: number }
   readonly auth: {
     readonly none: boolean
@@ -220,6 +240,22 @@ function checkTogether(environment: Environment, faults: string[]): void {
   if ((environment.JWT_ISSUER === undefined) !== (environment.JWT_AUDIENCE === undefined)) {
     faults.push('JWT_ISSUER and JWT_AUDIENCE must be set together')
   }
+  if ((environment.TLS_CERT_FILE === undefined) !== (environment.TLS_KEY_FILE === undefined)) {
+    faults.push('TLS_CERT_FILE and TLS_KEY_FILE must be set together')
+  }
+  check('PUBLIC_URL', (value) =>
+    // A star would be a wildcard in the path of the metadata.
+    isHttpUrl(value) && !value.includes('*')
+      ? undefined
+      : 'must be an https URL without user, query or fragment',
+  )
+  check('AUTHZEN_RESOURCE_TYPES', (value) => {
+    try {
+      parseResourceTypes(value)
+    } catch (error) {
+      return `cannot be read: ${(error as Error).message}`
+    }
+  })
   checkAuth(environment, faults)
 }
 
@@ -277,6 +313,12 @@ function toConfig(environment: Environment, auth: Config['auth']): Config {
       host: environment.HOST,
       port: environment.PORT,
       rateLimit: environment.RATE_LIMIT,
+      tls: tlsFiles(environment),
+    },
+    authzen: {
+      publicUrl: environment.PUBLIC_URL,
+      resourceTypes: parseResourceTypes(environment.AUTHZEN_RESOURCE_TYPES ?? ''),
+      signingKeyFile: environment.AUTHZEN_SIGNING_KEY_FILE,
     },
     admin: { host: environment.ADMIN_HOST, port: environment.ADMIN_PORT },
     auth,
@@ -290,12 +332,7 @@ function toConfig(environment: Environment, auth: Config['auth']): Config {
   }
 }
 
-function isHttpUrl(value: string): boolean {
-  const url = URL.parse(value)
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
-  return url.username === '' && url.password === '' && url.search === '' && url.hash === ''
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+function tlsFiles({ TLS_CERT_FILE, TLS_KEY_FILE }: Environment): Config['check']['tls'] {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined
+  return { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE }
 }

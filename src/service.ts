@@ -1,6 +1,5 @@
-import type { AddressInfo } from 'node:net'
+import type { Server as SecureServer } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FastifyInstance } from 'fastify'
 import type { Config, KeySource } from './config.ts'
 import { Failure } from './domain/failure.ts'
 import type { FailureCode } from './domain/failure.ts'
@@ -10,8 +9,11 @@ import type { Upstream, UpstreamEvent, UpstreamOptions } from './genesys/upstrea
 import { buildAdminApp } from './http/admin/admin-app.ts'
 import { createAuthenticator, openAuthenticator } from './http/authenticator.ts'
 import type { Authenticator } from './http/authenticator.ts'
+import { openMetadata } from './http/authzen/metadata.ts'
+import type { Metadata } from './http/authzen/metadata.ts'
 import { buildCheckApp } from './http/check/check-app.ts'
 import { watchEventLoop } from './http/event-loop-watch.ts'
+import { closeApp, listen, listenerUrl } from './http/listener.ts'
 import { createLogger } from './observability/logger.ts'
 import type { Logger } from './observability/logger.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -22,6 +24,8 @@ import { Rebuilder } from './worker/rebuilder.ts'
 import { RebuildSchedule } from './worker/schedule.ts'
 import { SnapshotFolder } from './worker/snapshot-folder.ts'
 import { StartCheck } from './worker/start-check.ts'
+import { readTlsPair, watchTlsFiles } from './worker/tls-files.ts'
+import type { TlsPair } from './worker/tls-files.ts'
 import { UnknownUsers } from './worker/unknown-users.ts'
 
 /** What waiting does not mend: another organisation, or credentials that are not taken. */
@@ -30,8 +34,6 @@ const FATAL_AT_START: ReadonlySet<FailureCode> = new Set(['invalid', 'upstream-r
 const MAX_EVENT_LOOP_DELAY_MS = 250
 /** Between readiness falling and closing: what balancers need to send callers elsewhere. */
 const DRAIN_MS = 1_000
-/** How long what is in flight may take once a listener closes; connections that idle are cut then. */
-const CLOSE_GRACE_MS = 5_000
 
 export type Overrides = {
   readonly logger?: Logger
@@ -67,10 +69,13 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   )
   const workers = createWorkers({ config, logger, now, upstream, ...held }, stack)
   const draining = { value: false }
-  const apps = createApps({ config, logger, ...held, ...workers, draining }, stack)
+  const tls = config.check.tls && (await readTlsPair(config.check.tls))
+  const metadata = await openMetadata(config.authzen, logger)
+  const parts = { config, logger, ...held, ...workers, draining, tls, metadata }
+  const apps = createApps(parts, stack)
   const disposables = stack.move()
-  const checkUrl = (): string => urlOf(apps.check.server.address())
-  const adminUrl = (): string => urlOf(apps.admin.server.address())
+  const checkUrl = (): string => listenerUrl(apps.check, tls && 'https')
+  const adminUrl = (): string => listenerUrl(apps.admin)
   return {
     get checkUrl() {
       return checkUrl()
@@ -202,6 +207,8 @@ type AppParts = Held &
     readonly config: Config
     readonly logger: Logger
     readonly draining: { readonly value: boolean }
+    readonly tls: TlsPair | undefined
+    readonly metadata: Metadata | undefined
   }
 
 function createApps(parts: AppParts, stack: AsyncDisposableStack) {
@@ -220,8 +227,16 @@ function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     unknownUsers,
     rateLimit: config.check.rateLimit,
     overloaded: () => eventLoop.late(),
+    resourceTypes: config.authzen.resourceTypes,
+    tls: parts.tls,
+    metadata: parts.metadata,
   })
   stack.defer(() => closeApp(check))
+  if (config.check.tls) {
+    const server = check.server as unknown as SecureServer
+    const onPair = (pair: TlsPair): void => server.setSecureContext(pair)
+    stack.use(watchTlsFiles({ ...config.check.tls, onPair, logger }))
+  }
   const admin = buildAdminApp({
     ...shared,
     auth: openAuth(config, auth.adminKeys, true, logger, stack),
@@ -292,37 +307,6 @@ function countUpstream(event: UpstreamEvent, metrics: Metrics): void {
       if (event.state === 'crashed') metrics.upstreamThreadCrashed()
       break
   }
-}
-
-/** Node waits for every connection, also for one that never sends a byte. */
-async function closeApp(app: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
-  try {
-    await app.close()
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function listen(
-  app: FastifyInstance,
-  address: { readonly host: string; readonly port: number },
-  variables: string,
-): Promise<void> {
-  try {
-    await app.listen({ host: address.host, port: address.port })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    const where = `${address.host}:${address.port}`
-    throw new Failure('invalid', `cannot listen on ${where} (${code}): see ${variables}`)
-  }
-}
-
-function urlOf(address: AddressInfo | string | null): string {
-  if (address === null || typeof address === 'string') throw new Error('the service is not started')
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
 }
 
 async function confirmStart(

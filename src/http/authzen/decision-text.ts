@@ -1,0 +1,124 @@
+import { ALLOWED, CONDITIONAL, decide, OUTCOMES } from '../../domain/evaluate.ts'
+import type { Outcome, Path } from '../../domain/evaluate.ts'
+import { namePath } from '../../domain/explain.ts'
+import type { Matrix } from '../../domain/matrix.ts'
+import type { Question } from './entities.ts'
+
+/** Ways listed with one decision; the check plane's own explanation lists more. */
+export const MAX_DECISION_PATHS = 20
+
+/** A question in the numbers of one matrix: -1 for what it does not know. */
+export type ResolvedQuestion = {
+  readonly subject: number
+  readonly permission: number
+  readonly division: number
+}
+
+/** Decides a question and writes its decision as JSON text, with the outcome that it has. */
+export type DecisionWriter = (
+  matrix: Matrix,
+  resolved: ResolvedQuestion,
+  question: Pick<Question, 'scopes' | 'explain'>,
+  ageSeconds: number,
+) => { readonly outcome: Outcome; readonly text: string }
+
+const STARTS = OUTCOMES.map((name, outcome) => {
+  return outcome === ALLOWED
+    ? '{"decision":true,"context":{'
+    : `{"decision":false,"context":{"reason":"${name}",`
+})
+
+/**
+ * Decisions as text: what is said of roles, divisions, groups and policies is written once for each
+ * matrix and put together for each answer, for naming a path costs more than finding it.
+ */
+export function createDecisionWriter(): DecisionWriter {
+  let texts: PathTexts | undefined
+  return (matrix, resolved, { scopes, explain }, ageSeconds) => {
+    const { subject, permission, division } = resolved
+    const paths: Path[] = []
+    const record = (path: Path): void => void paths.push(path)
+    const outcome = explain
+      ? decide(matrix, subject, permission, division, scopes, record)
+      : decide(matrix, subject, permission, division, scopes)
+    let text = STARTS[outcome] as string
+    if (outcome === CONDITIONAL) {
+      // The same evaluation once more: only a recorder is told what was missing.
+      if (!explain) decide(matrix, subject, permission, division, scopes, record)
+      text += `"missing":${JSON.stringify(missingOf(paths))},`
+    }
+    text += `"revision":${matrix.revision},"age":${ageSeconds}`
+    if (!explain) return { outcome, text: `${text}}}` }
+    if (texts?.matrix !== matrix) texts = new PathTexts(matrix)
+    return { outcome, text: `${text},"paths":[${texts.list(paths, permission)}]}}` }
+  }
+}
+
+/** The names that would decide the question: only of ways that are undecided themselves. */
+function missingOf(paths: readonly Path[]): string[] {
+  const undecided = paths.filter((path) => path.outcome === CONDITIONAL)
+  return [...new Set(undecided.flatMap((path) => path.missing))].sort()
+}
+
+/** What can be said of the paths of one matrix, written when it is first needed. */
+class PathTexts {
+  readonly matrix: Matrix
+  readonly #roles: string[] = []
+  /** By division and group, for a direct grant group -1; few of all pairs ever occur. */
+  readonly #divisions: string[] = []
+  readonly #groups: string[] = []
+  readonly #policies: string[] = []
+  readonly #flat: string[] = []
+
+  constructor(matrix: Matrix) {
+    this.matrix = matrix
+  }
+
+  /** Members of a JSON list, the best ones first. */
+  list(paths: Path[], permission: number): string {
+    if (paths.length === 0) return ''
+    if (paths.length > 1) paths.sort((a, b) => a.outcome - b.outcome)
+    let text = ''
+    const count = Math.min(paths.length, MAX_DECISION_PATHS)
+    for (let i = 0; i < count; i++) {
+      const path = paths[i] as Path
+      text += (i === 0 ? '' : ',') + this.#path(path, permission)
+    }
+    return text
+  }
+
+  #path(path: Path, permission: number): string {
+    const { role, division, group, policy, outcome, missing } = path
+    const via = group < 0 ? '"via":{"type":"direct"},' : this.#group(path, permission)
+    const line = policy < 0 ? this.#flatPolicy(permission) : this.#policy(path, permission)
+    const lacking = missing.length > 0 ? `,"missing":${JSON.stringify(missing)}` : ''
+    const named = (this.#roles[role] ??= member('role', this.matrix.role(role)))
+    const where = (this.#divisions[division] ??= member(
+      'division',
+      this.matrix.grantDivision(division),
+    ))
+    return `{${named}${where}${via}${line}"outcome":"${PATH_OUTCOMES[outcome]}"${lacking}}`
+  }
+
+  #group(path: Path, permission: number): string {
+    return (this.#groups[path.group] ??= member('via', namePath(this.matrix, path, permission).via))
+  }
+
+  #policy(path: Path, permission: number): string {
+    return (this.#policies[path.policy] ??= member(
+      'policy',
+      namePath(this.matrix, path, permission).policy,
+    ))
+  }
+
+  #flatPolicy(permission: number): string {
+    return (this.#flat[permission] ??= member('policy', this.matrix.permissionCode(permission)))
+  }
+}
+
+/** As {@link namePath} calls them: a condition that plainly fails gives nothing. */
+const PATH_OUTCOMES = OUTCOMES.map((name) => (name === 'not_granted' ? 'condition_failed' : name))
+
+function member(name: string, value: unknown): string {
+  return `"${name}":${JSON.stringify(value)},`
+}
