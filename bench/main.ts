@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { measureAuthzen } from './authzen.ts'
 import { measureHttp } from './http.ts'
 import { OTHER_CORE, pinning } from './processes.ts'
 import { measureRebuild } from './rebuild.ts'
@@ -9,7 +10,7 @@ import { measureStart } from './start.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
- * `npm run bench [-- matrix http start rebuild]`: measures what is named, or all, prints a table and
+ * `npm run bench [-- matrix http authzen start rebuild]`: measures what is named, or all, prints a table and
  * writes it to `bench/results/latest.json` and into the README; figures of parts that were not run
  * stay as they were. Every figure that has a goal is a bound, or a ratio of two things measured side
  * by side within one part.
@@ -26,6 +27,7 @@ type Figure = {
 const PARTS: Record<string, () => Promise<Figure[]>> = {
   matrix: async () => measureMatrix(),
   http: httpFigures,
+  authzen: authzenFigures,
   start: startFigures,
   rebuild: rebuildFigures,
 }
@@ -106,6 +108,36 @@ async function httpFigures(): Promise<Figure[]> {
       value: batchCompactToSingle,
       unit: '×',
       goal: '>= 60',
+    },
+  ]
+}
+
+async function authzenFigures(): Promise<Figure[]> {
+  const figures = await measureAuthzen()
+  return [
+    { name: 'AuthZEN evaluations', value: figures.evaluation, unit: 'requests/s' },
+    {
+      name: 'AuthZEN evaluation against single checks',
+      value: figures.evaluationToCheck,
+      unit: '×',
+      goal: '>= 0.8',
+    },
+    {
+      name: 'the same without paths in the answer',
+      value: figures.unexplainedToCheck,
+      unit: '×',
+    },
+    {
+      name: 'AuthZEN evaluations of 1,000 against single ones',
+      value: figures.batchToEvaluation,
+      unit: '×',
+      goal: '>= 10',
+    },
+    {
+      name: 'who-can over 100,000 users in process',
+      value: figures.whoCanMs,
+      unit: 'ms',
+      goal: '<= 50',
     },
   ]
 }
@@ -199,5 +231,8 @@ writeFigures()
 function mergeReport(partial: typeof report): typeof report {
   const last = JSON.parse(readFileSync(file, 'utf8')) as typeof report
   const measured = new Map(partial.figures.map((figure) => [figure.name, figure]))
-  return { ...partial, figures: last.figures.map((old) => measured.get(old.name) ?? old) }
+  const kept = last.figures.map((old) => measured.get(old.name) ?? old)
+  const known = new Set(kept.map((figure) => figure.name))
+  const added = partial.figures.filter((figure) => !known.has(figure.name))
+  return { ...partial, figures: [...kept, ...added] }
 }
