@@ -21,12 +21,6 @@ export function subjectKind(matrix: Matrix, subject: number): SubjectKind {
   return info & INFO.client ? 'client' : 'user'
 }
 
-/** The index of a subject that is of the kind asked for, or -1. */
-export function findSubjectOfKind(matrix: Matrix, id: string, kind: SubjectKind): number {
-  const subject = matrix.findSubject(id)
-  return subject >= 0 && subjectKind(matrix, subject) === kind ? subject : -1
-}
-
 /**
  * Ids of the subjects of a kind who may do something: exactly those whom {@link decide} allows it.
  * One call looks at a bounded number of subjects: a page may come short of its limit, even empty,

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ALLOWED, UNKNOWN_USER } from '../../domain/evaluate.ts'
 import { Failure } from '../../domain/failure.ts'
 import type { Fault } from '../../domain/failure.ts'
+import { findSubjects } from '../../domain/find-subjects.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import { createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
 import {
@@ -29,13 +30,10 @@ import type { Entities, Fields } from './entities.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
 
-/** Room for 10,000 questions with properties. */
-const EVALUATIONS_BODY_LIMIT = 8 * 1024 * 1024
-
 type Semantic = (typeof SEMANTICS)[number]
 
-/** `POST /access/v1/evaluation` and `/access/v1/evaluations` (Authorization API 1.0, 6 and 7). */
-export function evaluationRoutes(deps: AuthzenRouteDeps): FastifyPluginCallbackTypebox {
+/** `POST /access/v1/evaluation`: one decision (Authorization API 1.0, 6). */
+export function evaluationRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackTypebox {
   const answer = createEvaluator(deps)
   return (app, _options, done) => {
     app.post(
@@ -55,10 +53,17 @@ export function evaluationRoutes(deps: AuthzenRouteDeps): FastifyPluginCallbackT
       },
       (request, reply) => answer.one(request, reply, requireBody(request.body)),
     )
+    done()
+  }
+}
+
+/** `POST /access/v1/evaluations`: up to 10,000 decisions from one matrix (Authorization API 1.0, 7). */
+export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackTypebox {
+  const answer = createEvaluator(deps)
+  return (app, _options, done) => {
     app.post(
       '/access/v1/evaluations',
       {
-        bodyLimit: EVALUATIONS_BODY_LIMIT,
         schema: {
           operationId: 'accessEvaluations',
           summary: 'AuthZEN: many decisions',
@@ -144,13 +149,19 @@ function decideMany(
   { items, defaults, semantic }: Batch,
 ): string {
   const age = ageOf(deps, matrix)
+  const questions = items.map((item) => (isObject(item) ? readItem(item, defaults) : NO_OBJECT))
+  const subjects = findSubjects(
+    matrix,
+    questions.map((question) => (isFault(question) ? '' : question.subjectId)),
+  )
   let decisions = ''
-  for (const item of items) {
-    const question = isObject(item) ? readItem(item, defaults) : NO_OBJECT
+  for (let i = 0; i < questions.length; i++) {
+    const question = questions[i] as (typeof questions)[number]
     let allowed = false
     if (isFault(question)) decisions += `,${faultText(question)}`
     else {
-      const resolved = resolveQuestion(matrix, deps.resourceTypes, question)
+      const subject = subjects[i] as number
+      const resolved = resolveQuestion(matrix, deps.resourceTypes, question, subject)
       const { outcome, text } = decide(matrix, resolved, question, age)
       if (outcome === UNKNOWN_USER) noteUnknown(deps, matrix, question)
       deps.metrics.decided(outcome)

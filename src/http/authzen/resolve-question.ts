@@ -2,7 +2,7 @@ import type { SubjectKind } from '../../domain/facts.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import { findPermissionOf } from '../../domain/resource-types.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
-import { findSubjectOfKind } from '../../domain/search.ts'
+import { subjectKind } from '../../domain/search.ts'
 import type { CheckRouteDeps } from '../check/check-route.ts'
 import type { ResolvedQuestion } from './decision-text.ts'
 import type { Question } from './entities.ts'
@@ -17,10 +17,14 @@ export function kindOf(subjectType: string): SubjectKind | undefined {
   return subjectType === 'user' || subjectType === 'client' ? subjectType : undefined
 }
 
-/** The index of a subject of a type, or -1. */
-export function findSubjectOf(matrix: Matrix, subjectType: string, id: string): number {
-  const kind = kindOf(subjectType)
-  return kind === undefined ? -1 : findSubjectOfKind(matrix, id, kind)
+/** The index of a subject of a type, or -1. `found` is that of its id, where it is known already. */
+export function findSubjectOf(
+  matrix: Matrix,
+  subjectType: string,
+  id: string,
+  found = matrix.findSubject(id),
+): number {
+  return found >= 0 && kindOf(subjectType) === subjectKind(matrix, found) ? found : -1
 }
 
 /** A question of the standard as one of the matrix. */
@@ -28,10 +32,11 @@ export function resolveQuestion(
   matrix: Matrix,
   types: ResourceTypes,
   question: Question,
+  found?: number,
 ): ResolvedQuestion {
   const { subjectType, subjectId, resourceType, action, divisionId } = question
   return {
-    subject: findSubjectOf(matrix, subjectType, subjectId),
+    subject: findSubjectOf(matrix, subjectType, subjectId, found),
     permission: findPermissionOf(matrix, types, resourceType, action),
     division: matrix.findDivision(divisionId),
   }
