@@ -120,7 +120,7 @@ function measureWhoCan(facts: Facts): number {
 function findAll(matrix: Matrix, permission: number, division: number): string[] {
   const found: string[] = []
   const question = { kind: 'user' as const, permission, division, scopes: undefined }
-  for (let from: number | undefined = 0; from !== undefined; ) {
+  for (let from: number | undefined = 0; from !== undefined;) {
     const page = searchSubjects(matrix, question, { from, limit: 1_000 })
     found.push(...page.items)
     from = page.next

@@ -84,6 +84,7 @@ export function createAnswerWriter(matrices: ServedMatrices): AnswerWriter {
       'x-matrix-age',
       age,
     ])
-    reply.raw.end(body)
+    if (bytes === body.length) reply.raw.end(body, 'latin1')
+    else reply.raw.end(body)
   }
 }
