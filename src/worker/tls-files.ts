@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
@@ -16,15 +17,22 @@ export type TlsPair = { readonly cert: Buffer; readonly key: Buffer }
 export async function readTlsPair({ certFile, keyFile }: TlsFiles): Promise<TlsPair> {
   const cert = await read('TLS_CERT_FILE', certFile)
   const key = await read('TLS_KEY_FILE', keyFile)
-  try {
-    createSecureContext({ cert, key })
-  } catch (error) {
-    // By its code alone: the message of a parser may quote what it read.
-    const { code = 'unreadable' } = error as NodeJS.ErrnoException
-    const message = `TLS_CERT_FILE and TLS_KEY_FILE are no certificate and its key (${code})`
+  if (!belongTogether(cert, key)) {
+    const message = 'TLS_CERT_FILE and TLS_KEY_FILE are no certificate and its key'
     throw new Failure('invalid', `configuration: ${message}`)
   }
   return { cert, key }
+}
+
+/** A context alone would take a certificate and a key of another kind: it has room for several. */
+function belongTogether(cert: Buffer, key: Buffer): boolean {
+  try {
+    createSecureContext({ cert, key })
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
+  } catch {
+    // Without the cause: what a parser says may quote what it read.
+    return false
+  }
 }
 
 async function read(variable: string, path: string): Promise<Buffer> {
