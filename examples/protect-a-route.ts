@@ -67,14 +67,16 @@ async function decide(point: DecisionPoint, question: object): Promise<boolean |
   }
 }
 
-/** An application with one protected route. A real one takes the user from a session or a token. */
+/** A real application takes the user from a session or a token: a header is anybody's to set. */
+function userInHeader(request: FastifyRequest): string | undefined {
+  const header = request.headers['x-user-id']
+  return typeof header === 'string' ? header : undefined
+}
+
+/** An application with one protected route. */
 export function buildExample(point: DecisionPoint): FastifyInstance {
   const app = fastify()
-  const userOf = (request: FastifyRequest): string | undefined => {
-    const header = request.headers['x-user-id']
-    return typeof header === 'string' ? header : undefined
-  }
-  const mayView = requirePermission(point, userOf, {
+  const mayView = requirePermission(point, userInHeader, {
     action: 'view',
     resourceType: 'routing:queue',
     resourceId: (request) => (request.params as { divisionId: string }).divisionId,

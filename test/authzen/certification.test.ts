@@ -44,10 +44,11 @@ test('Basic Core: 2.2.1, 2.2.2, 2.2.3, 2.2.8, 2.2.9 decisions on identifiers', a
   await decides(t, true, { ...question, foo: 'bar', futureField: { nested: true } })
 })
 
+const remove = (soft: boolean) => ({ name: 'delete', properties: { soft } })
+
 test('Basic Properties: 2.2.4 to 2.2.7 decisions on properties', async (t) => {
   await decides(t, false, { subject: alice, action: write, resource: archived })
   await decides(t, true, { subject: admin, action: write, resource: archived })
-  const remove = (soft: boolean) => ({ name: 'delete', properties: { soft } })
   await decides(t, true, { ...question, action: remove(true) })
   await decides(t, false, { ...question, action: remove(false) })
 })

@@ -32,14 +32,15 @@ test('7.1 Request: without evaluations it is a single evaluation, with its error
   }
 })
 
+const many = (count: number) => ({
+  ...YES,
+  evaluations: Array.from({ length: count }, () => ({})),
+})
+
 test('7.1 Request: evaluations is a list of at most 10,000', async (t) => {
   for (const evaluations of [{}, 'all', 5, null, true]) {
     t.equal((await point.ask('evaluations', { ...YES, evaluations })).status, 400)
   }
-  const many = (count: number) => ({
-    ...YES,
-    evaluations: Array.from({ length: count }, () => ({})),
-  })
   t.equal((await decisions(many(10_000))).length, 10_000)
   const { status, text } = await point.ask('evaluations', many(10_001))
   t.equal(status, 400)
@@ -110,12 +111,13 @@ test('7.1.2 Evaluations options: an object, whose other members are ignored', as
   t.same(await decisions({ evaluations: [YES], options: { another_option: 'value' } }), [true])
 })
 
+const run = (evaluations: readonly unknown[], semantic?: unknown) =>
+  decisions({
+    evaluations,
+    ...(semantic === undefined ? {} : { options: { evaluations_semantic: semantic } }),
+  })
+
 test('7.1.2.1 Evaluations semantics: execute_all, deny_on_first_deny, permit_on_first_permit', async (t) => {
-  const run = (evaluations: readonly unknown[], semantic?: unknown) =>
-    decisions({
-      evaluations,
-      ...(semantic === undefined ? {} : { options: { evaluations_semantic: semantic } }),
-    })
   const items = [YES, NO, YES, NO]
   t.same(await run(items), [true, false, true, false])
   t.same(await run(items, 'execute_all'), [true, false, true, false])

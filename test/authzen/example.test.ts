@@ -7,15 +7,17 @@ import { readText } from '../operations/support/repository.ts'
 
 const { users, divisions } = SMALL_WORLD
 
+/** What the example answers a user whose decisions are asked for there with this key. */
+async function status(url: string, key: string, userId?: string): Promise<number> {
+  const app = buildExample({ url, key })
+  const headers = userId === undefined ? {} : { 'x-user-id': userId }
+  const answer = await app.inject({ url: `/divisions/${divisions.sales}/queues`, headers })
+  await app.close()
+  return answer.statusCode
+}
+
 test('the example lets in who may, and nobody without a clear yes', async (t) => {
   await using context = await startUnderTest()
-  const status = async (url: string, key: string, userId?: string): Promise<number> => {
-    const app = buildExample({ url, key })
-    const headers = userId === undefined ? {} : { 'x-user-id': userId }
-    const answer = await app.inject({ url: `/divisions/${divisions.sales}/queues`, headers })
-    await app.close()
-    return answer.statusCode
-  }
   const { checkUrl } = context.service
   t.equal(await status(checkUrl, CHECK_KEY, users.alice), 200)
   t.equal(await status(checkUrl, CHECK_KEY, users.erin), 403)

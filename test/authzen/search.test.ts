@@ -62,9 +62,10 @@ test('8.1 Semantics: what depends on properties is found where they are given', 
   t.same(await ids('action', { subject: erik, resource: one }), [])
 })
 
+const named = (divisionId: string) => ({ ...record, properties: { divisionId } })
+
 test('8.1 Semantics: properties.divisionId names the division of every resource', async (t) => {
   const inOne = { ...WHERE, subject: alice }
-  const named = (divisionId: string) => ({ ...record, properties: { divisionId } })
   t.same(await ids('resource', inOne), ['record-1'])
   t.same(await ids('resource', { ...inOne, resource: named('record-2') }), [])
   const all = await ids('resource', { ...inOne, resource: named('record-1') })

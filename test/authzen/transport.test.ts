@@ -120,7 +120,7 @@ test('11.7 Availability: rate and size are bounded', async (t) => {
     headers: { authorization: `Bearer ${CHECK_SECRET}`, 'content-type': 'application/json' },
     body: new Blob(['{"a":"', 'x'.repeat(70_000), '"}']).stream(),
     duplex: 'half',
-  } as RequestInit)
+  })
   t.equal(chunked.status, 413, 'also of a body that does not say how long it is')
 })
 

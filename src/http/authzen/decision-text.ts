@@ -5,7 +5,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { Question } from './entities.ts'
 
 /** Ways listed with one decision; the check plane's own explanation lists more. */
-export const MAX_DECISION_PATHS = 20
+const MAX_DECISION_PATHS = 20
 
 /** A question in the numbers of one matrix: -1 for what it does not know. */
 export type ResolvedQuestion = {

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { Failure } from '../../domain/failure.ts'
 
 /** Where a search goes on: in which matrix, from which position, and with how many hits a page. */
-export type PagePlace = {
+type PagePlace = {
   readonly revision: number
   readonly position: number
   readonly limit: number

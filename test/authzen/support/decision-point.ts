@@ -13,7 +13,7 @@ import { RESOURCE_TYPES, scenarioWorld } from './scenario-world.ts'
 /** Where callers believe the decision point to be; no request ever says so. */
 export const PUBLIC_URL = 'https://pdp.example.com'
 
-export type Reply = {
+type Reply = {
   readonly status: number
   readonly headers: Headers
   readonly text: string

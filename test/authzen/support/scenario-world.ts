@@ -48,6 +48,8 @@ const ROLES: Readonly<Record<string, { policies: PolicyRecord[]; permissions?: s
 const id = (position: number): string =>
   `bbbbbbbb-0000-4000-8000-${String(position).padStart(12, '0')}`
 
+const roleOf = (name: string): string => id(Object.keys(ROLES).indexOf(name))
+
 /**
  * The fixture that the certification scenario of the OpenID Foundation asks for, as an organisation:
  * resources are divisions, and what depends on properties is held under a condition. Besides alice
@@ -78,7 +80,6 @@ export function scenarioWorld(): World {
     world.putUser({ ...user, divisionId: 'home' })
   }
   world.clients.set('robot', { id: 'robot', name: 'Robot' })
-  const roleOf = (name: string): string => id(Object.keys(ROLES).indexOf(name))
   for (const [subject, role, division] of GRANTS) world.grants.add(subject, roleOf(role), division)
   return world
 }
