@@ -66,7 +66,8 @@ export function actionNames(
 }
 
 function resolveType(types: ResourceTypes, resourceType: string): string {
-  return types.get(resourceType) ?? resourceType
+  // Mostly nobody has names of their own, and a look-up hashes the text.
+  return types.size === 0 ? resourceType : (types.get(resourceType) ?? resourceType)
 }
 
 function isFlat(matrix: Matrix, permission: number): boolean {

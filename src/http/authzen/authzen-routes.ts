@@ -15,7 +15,7 @@ export function authzenRoutes(deps: AuthzenRouteDeps): FastifyPluginCallbackType
     app.removeContentTypeParser('application/json')
     void app.register((single, _o, registered) => {
       single.addContentTypeParser('application/json', jsonBody(BODY_LIMIT))
-      void single.register(evaluationRoute(deps))
+      void single.register(evaluationRoute(deps, BODY_LIMIT))
       void single.register(searchRoutes(deps))
       registered()
     })

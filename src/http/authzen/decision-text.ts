@@ -30,27 +30,37 @@ const STARTS = OUTCOMES.map((name, outcome) => {
 
 /**
  * Decisions as text: what is said of roles, divisions, groups and policies is written once for each
- * matrix and put together for each answer, for naming a path costs more than finding it.
+ * matrix, what is said of the matrix once a second, and put together for each answer.
  */
 export function createDecisionWriter(): DecisionWriter {
   let texts: PathTexts | undefined
+  const paths: Path[] = []
+  const record = (path: Path): void => void paths.push(path)
   return (matrix, resolved, { scopes, explain }, ageSeconds) => {
     const { subject, permission, division } = resolved
-    const paths: Path[] = []
-    const record = (path: Path): void => void paths.push(path)
-    const outcome = explain
-      ? decide(matrix, subject, permission, division, scopes, record)
-      : decide(matrix, subject, permission, division, scopes)
-    let text = STARTS[outcome] as string
+    if (texts?.matrix !== matrix || texts.ageSeconds !== ageSeconds) {
+      texts = new PathTexts(matrix, ageSeconds, texts)
+    }
+    paths.length = 0
+    const outcome = decide(
+      matrix,
+      subject,
+      permission,
+      division,
+      scopes,
+      explain ? record : undefined,
+    )
     if (outcome === CONDITIONAL) {
       // The same evaluation once more: only a recorder is told what was missing.
       if (!explain) decide(matrix, subject, permission, division, scopes, record)
-      text += `"missing":${JSON.stringify(missingOf(paths))},`
+      const missing = `"missing":${JSON.stringify(missingOf(paths))},`
+      const listed = explain ? `,"paths":[${texts.list(paths, permission)}]` : ''
+      return { outcome, text: `${STARTS[outcome]}${missing}${texts.ofMatrix}${listed}}}` }
     }
-    text += `"revision":${matrix.revision},"age":${ageSeconds}`
-    if (!explain) return { outcome, text: `${text}}}` }
-    if (texts?.matrix !== matrix) texts = new PathTexts(matrix)
-    return { outcome, text: `${text},"paths":[${texts.list(paths, permission)}]}}` }
+    if (!explain) return { outcome, text: texts.unexplained[outcome] as string }
+    if (paths.length === 0) return { outcome, text: texts.withoutPaths[outcome] as string }
+    const listed = texts.list(paths, permission)
+    return { outcome, text: `${texts.beforePaths[outcome]}${listed}]}}` }
   }
 }
 
@@ -60,18 +70,37 @@ function missingOf(paths: readonly Path[]): string[] {
   return [...new Set(undecided.flatMap((path) => path.missing))].sort()
 }
 
-/** What can be said of the paths of one matrix, written when it is first needed. */
+/** What can be said of one matrix and its paths, written when it is first needed. */
 class PathTexts {
   readonly matrix: Matrix
-  readonly #roles: string[] = []
-  /** By division and group, for a direct grant group -1; few of all pairs ever occur. */
-  readonly #divisions: string[] = []
-  readonly #groups: string[] = []
-  readonly #policies: string[] = []
-  readonly #flat: string[] = []
+  readonly ageSeconds: number
+  /** Revision and age, as members. */
+  readonly ofMatrix: string
+  /** Whole answers by outcome, and the beginnings of those with paths. */
+  readonly unexplained: readonly string[]
+  readonly withoutPaths: readonly string[]
+  readonly beforePaths: readonly string[]
+  readonly #roles: string[]
+  readonly #divisions: string[]
+  readonly #groups: string[]
+  readonly #policies: string[]
+  readonly #flat: string[]
 
-  constructor(matrix: Matrix) {
+  /** Takes over from `last` what holds for the same matrix at another age. */
+  constructor(matrix: Matrix, ageSeconds: number, last: PathTexts | undefined) {
     this.matrix = matrix
+    this.ageSeconds = ageSeconds
+    this.ofMatrix = `"revision":${matrix.revision},"age":${ageSeconds}`
+    const starts = STARTS.map((start) => start + this.ofMatrix)
+    this.unexplained = starts.map((start) => `${start}}}`)
+    this.beforePaths = starts.map((start) => `${start},"paths":[`)
+    this.withoutPaths = this.beforePaths.map((start) => `${start}]}}`)
+    const same = last?.matrix === matrix ? last : undefined
+    this.#roles = same ? same.#roles : []
+    this.#divisions = same ? same.#divisions : []
+    this.#groups = same ? same.#groups : []
+    this.#policies = same ? same.#policies : []
+    this.#flat = same ? same.#flat : []
   }
 
   /** Members of a JSON list, the best ones first. */

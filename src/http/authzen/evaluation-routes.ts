@@ -27,13 +27,17 @@ import {
   requireBody,
 } from './entities.ts'
 import type { Entities, Fields } from './entities.ts'
+import { readPlainBody } from './json-body.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
 
 type Semantic = (typeof SEMANTICS)[number]
 
 /** `POST /access/v1/evaluation`: one decision (Authorization API 1.0, 6). */
-export function evaluationRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackTypebox {
+export function evaluationRoute(
+  deps: AuthzenRouteDeps,
+  bodyLimit: number,
+): FastifyPluginCallbackTypebox {
   const answer = createEvaluator(deps)
   return (app, _options, done) => {
     app.post(
@@ -50,6 +54,14 @@ export function evaluationRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackTy
         },
         // The schema is what is published; `readQuestion` holds requests to it, faster.
         validatorCompiler: () => () => true,
+        // After the plane's own: whoever comes here may ask.
+        onRequest: (request, reply, next) => {
+          const read = readPlainBody(request.raw, bodyLimit, (error, body) => {
+            if (error) next(error)
+            else tryTo(() => answer.one(request, reply, requireBody(body)), next)
+          })
+          if (!read) next()
+        },
       },
       (request, reply) => answer.one(request, reply, requireBody(request.body)),
     )
@@ -88,6 +100,14 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
       },
     )
     done()
+  }
+}
+
+function tryTo(answer: () => void, failed: (error: Error) => void): void {
+  try {
+    answer()
+  } catch (error) {
+    failed(error as Error)
   }
 }
 
