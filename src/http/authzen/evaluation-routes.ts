@@ -5,7 +5,7 @@ import { Failure } from '../../domain/failure.ts'
 import type { Fault } from '../../domain/failure.ts'
 import { findSubjects } from '../../domain/find-subjects.ts'
 import type { Matrix } from '../../domain/matrix.ts'
-import { createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
+import { createAgeClock, createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
 import {
   DecisionSchema,
   errors,
@@ -118,7 +118,8 @@ function isSingle({ evaluations }: Fields): boolean {
 
 function createEvaluator(deps: AuthzenRouteDeps) {
   const { matrices, metrics, resourceTypes } = deps
-  const write = createAnswerWriter(matrices)
+  const ageOf = createAgeClock(matrices)
+  const write = createAnswerWriter(matrices, ageOf)
   const decide = createDecisionWriter()
   const finish = (request: FastifyRequest): void => {
     metrics.answered('check', 200)
@@ -131,7 +132,7 @@ function createEvaluator(deps: AuthzenRouteDeps) {
       const matrix = matrices.current()
       requireRevision(request, matrix)
       const resolved = resolveQuestion(matrix, resourceTypes, question)
-      const { outcome, text } = decide(matrix, resolved, question, ageOf(deps, matrix))
+      const { outcome, text } = decide(matrix, resolved, question, ageOf(matrix))
       write(request, reply, matrix, text)
       if (outcome === UNKNOWN_USER) noteUnknown(deps, matrix, question)
       metrics.decided(outcome)
@@ -143,15 +144,14 @@ function createEvaluator(deps: AuthzenRouteDeps) {
       const semantic = readSemantic(body)
       const matrix = matrices.current()
       requireRevision(request, matrix)
-      const text = decideMany(deps, decide, matrix, { items, defaults: body, semantic })
+      const text = decideMany(deps, decide, matrix, {
+        ...{ items, defaults: body, semantic },
+        age: ageOf(matrix),
+      })
       write(request, reply, matrix, text)
       finish(request)
     },
   }
-}
-
-function ageOf({ matrices }: AuthzenRouteDeps, matrix: Matrix): number {
-  return Math.max(0, Math.floor(matrices.ageSeconds(matrix)))
 }
 
 type Batch = {
@@ -159,6 +159,8 @@ type Batch = {
   /** The entities of the request itself. */
   readonly defaults: Fields
   readonly semantic: Semantic
+  /** Of the matrix, in seconds. */
+  readonly age: number
 }
 
 /** Decisions in the order of the questions, up to the one that the semantic ends with. */
@@ -166,9 +168,8 @@ function decideMany(
   deps: AuthzenRouteDeps,
   decide: DecisionWriter,
   matrix: Matrix,
-  { items, defaults, semantic }: Batch,
+  { items, defaults, semantic, age }: Batch,
 ): string {
-  const age = ageOf(deps, matrix)
   const questions = items.map((item) => (isObject(item) ? readItem(item, defaults) : NO_OBJECT))
   const subjects = findSubjects(
     matrix,

@@ -11,18 +11,18 @@ import { parseStrictJson } from './strict-json.ts'
 export function readPlainBody(raw: IncomingMessage, limit: number, parsed: Parsed): boolean {
   const { headers } = raw
   if (headers['content-type'] !== 'application/json') return false
+  let missing = Number(headers['content-length'])
   // Absent from bodies in chunks: not a number is not within the limit.
-  if (!(Number(headers['content-length']) <= limit)) return false
-  let first: Buffer | undefined
+  if (!(missing > 0 && missing <= limit)) return false
   let chunks: Buffer[] | undefined
   raw.on('data', (chunk: Buffer) => {
-    if (first === undefined) first = chunk
-    else (chunks ??= [first]).push(chunk)
-  })
-  raw.on('end', () => {
+    missing -= chunk.length
+    if (missing > 0 || chunks !== undefined) (chunks ??= []).push(chunk)
+    // The length is known, and the parser of HTTP lets no more come: nobody waits for the end.
+    if (missing > 0) return
     let value: unknown
     try {
-      value = parseStrictJson(chunks ? Buffer.concat(chunks) : (first ?? EMPTY))
+      value = parseStrictJson(chunks === undefined ? chunk : Buffer.concat(chunks))
     } catch (error) {
       parsed(error as Error)
       return
@@ -31,8 +31,6 @@ export function readPlainBody(raw: IncomingMessage, limit: number, parsed: Parse
   })
   return true
 }
-
-const EMPTY = Buffer.alloc(0)
 
 type Parsed = (error: Error | null, value?: unknown) => void
 
