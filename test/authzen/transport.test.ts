@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import t, { test } from 'tap'
@@ -122,6 +124,28 @@ test('11.7 Availability: rate and size are bounded', async (t) => {
     duplex: 'half',
   })
   t.equal(chunked.status, 413, 'also of a body that does not say how long it is')
+})
+
+test('10.1 HTTPS JSON Binding: a body may come in pieces', async (t) => {
+  const { app } = startCheckPlane(t)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const body = Buffer.from(JSON.stringify({ ...QUESTION, context: { name: 'Zoë' } }))
+  const half = body.indexOf(0xc3) + 1
+  for (const headers of [{ 'content-length': body.length }, {}]) {
+    for (const type of ['application/json', 'application/json; charset=utf-8']) {
+      const asked = httpRequest({
+        ...{ host: '127.0.0.1', port, method: 'POST', path: '/access/v1/evaluation' },
+        headers: { ...headers, authorization: `Bearer ${CHECK_SECRET}`, 'content-type': type },
+      })
+      asked.write(body.subarray(0, half))
+      await once(asked, 'socket')
+      asked.end(body.subarray(half))
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      t.equal(response.statusCode, 200)
+      response.resume()
+    }
+  }
 })
 
 test('decisions are counted and timed as checks are', async (t) => {
