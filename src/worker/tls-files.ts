@@ -72,6 +72,8 @@ export function watchTlsFiles(options: TlsWatchOptions): Disposable {
   for (const path of paths) {
     watchFile(path, { interval: options.pollMs ?? POLL_MS, persistent: false }, listener)
   }
+  // They may have changed since the start read them.
+  listener()
   return {
     [Symbol.dispose]: () => {
       for (const path of paths) unwatchFile(path, listener)
