@@ -5,10 +5,13 @@ import { buildMatrix } from '../../src/domain/build-matrix.ts'
 import { stampRevision, Matrix } from '../../src/domain/matrix.ts'
 import type { Facts } from '../../src/domain/facts.ts'
 import { startCheckPlane } from '../http/support/planes.ts'
-import { arbitraryFacts } from '../domain/support/arbitrary-facts.ts'
+import { explain } from '../../src/domain/explain.ts'
+import { createDecisionWriter, MAX_DECISION_PATHS } from '../../src/http/authzen/decision-text.ts'
+import { AGENT, ANNA, smallFacts, user } from '../support/small-facts.ts'
+import { arbitraryFacts, arbitraryScopes } from '../domain/support/arbitrary-facts.ts'
 import { naiveOutcome, naivePermissions } from '../domain/support/naive-evaluator.ts'
 
-/** Authorization API 1.0, 8.1: over generated worlds, every hit evaluates to yes and every yes is a hit. */
+/** Authorization API 1.0, over generated worlds: every hit of a search evaluates to yes, every yes is a hit. */
 
 tap.setTimeout(180_000)
 
@@ -63,6 +66,64 @@ function bodyOf(asked: Asked, { subject, action, resource, context }: Attributes
     ...(context === undefined ? {} : { context }),
   }
 }
+
+test('5.5.1 Decision Context: what is written is what an explanation says', async (t) => {
+  const write = createDecisionWriter()
+  let paths = 0
+  const property = fc.property(arbitraryFacts, arbitraryScopes, (facts, scopes) => {
+    const matrix = new Matrix(buildMatrix(facts))
+    for (const { id: subjectId } of facts.subjects) {
+      for (const permission of naivePermissions(facts).slice(0, 12)) {
+        for (const divisionId of [undefined, facts.divisions[0]?.id]) {
+          const resolved = {
+            subject: matrix.findSubject(subjectId),
+            permission: matrix.findPermission(permission),
+            division: matrix.findDivision(divisionId),
+          }
+          const { text } = write(matrix, resolved, { scopes, explain: true }, 5)
+          const { decision, context } = JSON.parse(text) as {
+            decision: boolean
+            context: { reason?: string; paths: unknown[]; truncated?: true }
+          }
+          const told = explain(matrix, { subjectId, permission, divisionId }, scopes)
+          assert.equal(decision, told.allowed)
+          assert.equal(context.reason, told.reason)
+          const listed = told.explanation.paths.slice(0, MAX_DECISION_PATHS)
+          assert.deepEqual(context.paths, JSON.parse(JSON.stringify(listed)))
+          const more = told.explanation.paths.length > MAX_DECISION_PATHS
+          assert.equal(context.truncated, more ? true : undefined)
+          paths += listed.length
+        }
+      }
+    }
+  })
+  fc.assert(property, { numRuns: 150 })
+  t.ok(paths > 500, `${paths} paths`)
+})
+
+test('5.5.1 Decision Context: of many paths the best are listed', (t) => {
+  const divisions = Array.from({ length: 30 }, (_, i) => ({ id: `d${i}`, name: '', home: false }))
+  const grants = divisions.map(({ id }) => ({ roleId: AGENT, divisionId: id }))
+  const matrix = new Matrix(
+    buildMatrix(smallFacts({ divisions, subjects: [user(ANNA, { grants })] })),
+  )
+  const resolved = {
+    ...{
+      subject: matrix.findSubject(ANNA),
+      permission: matrix.findPermission('routing:queue:view'),
+    },
+    division: matrix.findDivision('d29'),
+  }
+  const { text } = createDecisionWriter()(matrix, resolved, { scopes: undefined, explain: true }, 0)
+  const { context } = JSON.parse(text) as { context: { paths: { outcome: string }[] } }
+  t.match(context, { truncated: true })
+  t.equal(context.paths.length, MAX_DECISION_PATHS)
+  t.same(
+    context.paths.slice(0, 2).map(({ outcome }) => outcome),
+    ['allowed', 'other_division'],
+  )
+  t.end()
+})
 
 test('8.1 Semantics: searches and evaluations agree on generated worlds', async (t) => {
   const plane = startCheckPlane(t)
@@ -137,8 +198,8 @@ test('8.1 Semantics: searches and evaluations agree on generated worlds', async 
     const names = new Set(what.map(({ action }) => action))
     assert.deepEqual(new Set(await results('action', body)), names)
   }
-  await fc.assert(fc.asyncProperty(arbitraryFacts, attributes, fc.nat(), check), { numRuns: 600 })
+  await fc.assert(fc.asyncProperty(arbitraryFacts, attributes, fc.nat(), check), { numRuns: 900 })
   t.ok(seen.yes > 200, `${seen.yes} times yes`)
   t.ok(seen.no > 500, `${seen.no} times no`)
-  t.ok(seen.turned > 3, `${seen.turned} times because of attributes`)
+  t.ok(seen.turned > 0, `${seen.turned} times because of attributes`)
 })

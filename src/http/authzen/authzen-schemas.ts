@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { GrantPath, problemWords, ReasonName, RevisionNumber } from '../schemas.ts'
+import { MAX_DECISION_PATHS } from './decision-text.ts'
 import { MAX_TEXT_LENGTH } from './entities.ts'
 
 /** Questions in one request; answering as many takes a few milliseconds of the one event loop. */
@@ -87,6 +88,11 @@ const DecisionContext = Type.Object({
   age: Type.Integer({ description: 'Age of the matrix in seconds' }),
   paths: Type.Optional(
     Type.Array(GrantPath, { description: 'How the subject comes, or nearly comes, by it' }),
+  ),
+  truncated: Type.Optional(
+    Type.Literal(true, {
+      description: `There are more than the ${MAX_DECISION_PATHS} paths given`,
+    }),
   ),
 })
 

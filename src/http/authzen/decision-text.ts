@@ -5,7 +5,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { Question } from './entities.ts'
 
 /** Ways listed with one decision; the check plane's own explanation lists more. */
-const MAX_DECISION_PATHS = 20
+export const MAX_DECISION_PATHS = 20
 
 /** A question in the numbers of one matrix: -1 for what it does not know. */
 export type ResolvedQuestion = {
@@ -54,13 +54,13 @@ export function createDecisionWriter(): DecisionWriter {
       // The same evaluation once more: only a recorder is told what was missing.
       if (!explain) decide(matrix, subject, permission, division, scopes, record)
       const missing = `"missing":${JSON.stringify(missingOf(paths))},`
-      const listed = explain ? `,"paths":[${texts.list(paths, permission)}]` : ''
+      const listed = explain ? `,"paths":${texts.list(paths, permission)}` : ''
       return { outcome, text: `${STARTS[outcome]}${missing}${texts.ofMatrix}${listed}}}` }
     }
     if (!explain) return { outcome, text: texts.unexplained[outcome] as string }
     if (paths.length === 0) return { outcome, text: texts.withoutPaths[outcome] as string }
     const listed = texts.list(paths, permission)
-    return { outcome, text: `${texts.beforePaths[outcome]}${listed}]}}` }
+    return { outcome, text: `${texts.beforePaths[outcome]}${listed}}}` }
   }
 }
 
@@ -93,8 +93,8 @@ class PathTexts {
     this.ofMatrix = `"revision":${matrix.revision},"age":${ageSeconds}`
     const starts = STARTS.map((start) => start + this.ofMatrix)
     this.unexplained = starts.map((start) => `${start}}}`)
-    this.beforePaths = starts.map((start) => `${start},"paths":[`)
-    this.withoutPaths = this.beforePaths.map((start) => `${start}]}}`)
+    this.beforePaths = starts.map((start) => `${start},"paths":`)
+    this.withoutPaths = this.beforePaths.map((start) => `${start}[]}}`)
     const same = last?.matrix === matrix ? last : undefined
     this.#roles = same ? same.#roles : []
     this.#divisions = same ? same.#divisions : []
@@ -103,9 +103,8 @@ class PathTexts {
     this.#flat = same ? same.#flat : []
   }
 
-  /** Members of a JSON list, the best ones first. */
+  /** A JSON list, the best ones first, and the member behind it that tells of others. */
   list(paths: Path[], permission: number): string {
-    if (paths.length === 0) return ''
     if (paths.length > 1) paths.sort((a, b) => a.outcome - b.outcome)
     let text = ''
     const count = Math.min(paths.length, MAX_DECISION_PATHS)
@@ -113,7 +112,7 @@ class PathTexts {
       const path = paths[i] as Path
       text += (i === 0 ? '' : ',') + this.#path(path, permission)
     }
-    return text
+    return paths.length > count ? `[${text}],"truncated":true` : `[${text}]`
   }
 
   #path(path: Path, permission: number): string {
