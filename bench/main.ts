@@ -6,14 +6,15 @@ import { measureAuthzen } from './authzen.ts'
 import { measureHttp } from './http.ts'
 import { OTHER_CORE, pinning } from './processes.ts'
 import { measureRebuild } from './rebuild.ts'
+import { measureSimulation } from './simulation.ts'
 import { measureStart } from './start.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
- * `npm run bench [-- matrix http authzen start rebuild]`: measures what is named, or all, prints a table and
- * writes it to `bench/results/latest.json` and into the README; figures of parts that were not run
- * stay as they were. Every figure that has a goal is a bound, or a ratio of two things measured side
- * by side within one part.
+ * `npm run bench [-- matrix http authzen start rebuild simulation]`: measures what is named, or all,
+ * prints a table and writes it to `bench/results/latest.json` and into the README; figures of parts that were
+ * not run stay as they were. Every figure that has a goal is a bound, or a ratio of two things
+ * measured side by side within one part.
  */
 
 type Figure = {
@@ -30,6 +31,7 @@ const PARTS: Record<string, () => Promise<Figure[]>> = {
   authzen: authzenFigures,
   start: startFigures,
   rebuild: rebuildFigures,
+  simulation: async () => simulationFigures(),
 }
 
 type MatrixReport = {
@@ -184,6 +186,19 @@ async function rebuildFigures(): Promise<Figure[]> {
   ]
 }
 
+function simulationFigures(): Figure[] {
+  const { users, milliseconds } = measureSimulation()
+  return [
+    { name: 'users affected by the edited role', value: users, unit: 'users', goal: '>= 20000' },
+    {
+      name: 'simulation of one edited role, 100,000 users',
+      value: milliseconds,
+      unit: 'ms',
+      goal: '<= 1000',
+    },
+  ]
+}
+
 function reached({ value, goal }: Figure): boolean | undefined {
   const match = goal === undefined ? null : /^(<=|>=) (.+)$/.exec(goal)
   if (!match) return undefined
@@ -227,12 +242,12 @@ writeFileSync(
 )
 writeFigures()
 
-/** The last report with the figures of this run in the place of the same ones. */
+/** The last report with the figures of this run in the place of the same ones, new ones last. */
 function mergeReport(partial: typeof report): typeof report {
   const last = JSON.parse(readFileSync(file, 'utf8')) as typeof report
   const measured = new Map(partial.figures.map((figure) => [figure.name, figure]))
-  const kept = last.figures.map((old) => measured.get(old.name) ?? old)
-  const known = new Set(kept.map((figure) => figure.name))
+  const known = new Set(last.figures.map((figure) => figure.name))
   const added = partial.figures.filter((figure) => !known.has(figure.name))
+  const kept = last.figures.map((old) => measured.get(old.name) ?? old)
   return { ...partial, figures: [...kept, ...added] }
 }

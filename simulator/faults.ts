@@ -9,8 +9,13 @@ export const FAULT_KINDS = [
   'drop-field',
   'wrong-total',
   'close-mid-body',
+  'lost-answer',
 ] as const
 
+/**
+ * `hang` and `reset` come before the work of a request; with `lost-answer` the work is done and the
+ * connection is reset in the place of an answer.
+ */
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
 /** Something that goes wrong with the requests that match. */
@@ -28,6 +33,8 @@ export interface FaultRule {
   readonly status?: number
   /** The error code of `status`; the platform's usual one for the status when left out. */
   readonly code?: string
+  /** The error message of `status`; one that says what was told when left out. */
+  readonly message?: string
   /** Sent as `Retry-After` with `status` and `html-error`. */
   readonly retryAfterSeconds?: number
   /** How long `slow` waits before the true answer. */

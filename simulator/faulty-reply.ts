@@ -37,7 +37,7 @@ export async function startFaulty(
   switch (rule.kind) {
     case 'status': {
       const status = rule.status ?? 500
-      const message = `The simulator was told to answer ${status}.`
+      const { message = `The simulator was told to answer ${status}.` } = rule
       throw new PlatformError(status, rule.code ?? usualCode(status), message, { headers })
     }
     case 'html-error': {
@@ -73,6 +73,10 @@ function breakOff(reply: FastifyReply, body: string): void {
 /** What a fault makes of a true answer. Undefined when the reply is gone already. */
 export function endFaulty(rule: FaultRule, reply: FastifyReply, body: string): string | undefined {
   switch (rule.kind) {
+    case 'lost-answer':
+      reply.hijack()
+      reply.raw.socket?.resetAndDestroy()
+      return undefined
     case 'close-mid-body':
       breakOff(reply, body)
       return undefined

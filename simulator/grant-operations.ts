@@ -7,7 +7,7 @@ import type { Grant, SubjectType } from './records.ts'
 import { list, object, text, texts } from './request-body.ts'
 import { existingRole } from './role-operations.ts'
 import { effectiveRoles } from './user-json.ts'
-import { EVERY_DIVISION, type Subject } from './world.ts'
+import { EVERY_DIVISION, type Subject, type World } from './world.ts'
 
 export const MAX_DIVISION_GRANTS_PAGE = 500
 const MAX_COUNTED_SUBJECTS = 100
@@ -127,10 +127,25 @@ function bulk(
   }
 }
 
+/** The number is the simulator's own: the platform documents the refusal, not the limit. */
+function checkLimit(call: Call, held: readonly Grant[], grants: readonly Grant[]): void {
+  const { maxGrantsPerSubject } = call.settings
+  const keys = [...held, ...grants].map(({ roleId, divisionId }) => `${roleId} ${divisionId}`)
+  if (new Set(keys).size <= Math.max(held.length, maxGrantsPerSubject)) return
+  const message = `A subject may have at most ${maxGrantsPerSubject} role assignments.`
+  throw new PlatformError(400, 'max.role.assignments.exceeded', message)
+}
+
+/** A role that was deleted before a write shows takes the grants along. */
+function giveAll(world: World, subjectId: string, grants: readonly Grant[]): void {
+  for (const { roleId, divisionId } of grants) {
+    if (world.roles.has(roleId)) world.grants.add(subjectId, roleId, divisionId)
+  }
+}
+
 function addAll(call: Call, subjectId: string, grants: readonly Grant[]): void {
-  call.writes.submit((world) => {
-    for (const { roleId, divisionId } of grants) world.grants.add(subjectId, roleId, divisionId)
-  })
+  checkLimit(call, call.world.grants.ofSubject(subjectId), grants)
+  call.writes.submit((world) => giveAll(world, subjectId, grants))
 }
 
 function removeAll(call: Call, subjectId: string, grants: readonly Grant[]): void {
@@ -141,9 +156,10 @@ function removeAll(call: Call, subjectId: string, grants: readonly Grant[]): voi
 
 /** Replaces the direct grants; inherited ones are the group's and stay. */
 function replaceAll(call: Call, subjectId: string, grants: readonly Grant[]): void {
+  checkLimit(call, [], grants)
   call.writes.submit((world) => {
     world.grants.removeSubject(subjectId)
-    for (const { roleId, divisionId } of grants) world.grants.add(subjectId, roleId, divisionId)
+    giveAll(world, subjectId, grants)
   })
 }
 

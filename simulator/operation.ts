@@ -28,6 +28,8 @@ export interface PlatformSettings {
   readonly requestsPerMinute: number
   /** Listing inactive users past this row is refused. */
   readonly inactiveListingLimit: number
+  /** Direct grants that a subject may hold. */
+  readonly maxGrantsPerSubject: number
 }
 
 /** An operation of the platform: its place in the contract, the rights it asks for, its work. */

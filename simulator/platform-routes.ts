@@ -61,8 +61,10 @@ async function serve(
     return reply
   }
   const answer = perform(platform, operation, request)
-  if (answer.body === undefined) return reply.code(answer.status).send()
-  const body = fault === undefined ? answer.body : endFaulty(fault, reply, answer.body)
+  const silent = answer.body === undefined && fault?.kind !== 'lost-answer'
+  if (silent) return reply.code(answer.status).send()
+  const { body: truth = '' } = answer
+  const body = fault === undefined ? truth : endFaulty(fault, reply, truth)
   if (body === undefined) return reply
   return reply.code(answer.status).type(JSON_TYPE).send(body)
 }

@@ -24,6 +24,8 @@ export interface SimulatorOptions {
   /** How long a write made through the API stays unseen by reads. */
   readonly consistencyDelayMs?: number
   readonly inactiveListingLimit?: number
+  /** Direct grants of a subject that the API gives at most; 150 when left out. */
+  readonly maxGrantsPerSubject?: number
   readonly now?: () => number
 }
 
@@ -45,7 +47,7 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
   const { world, now = Date.now, clients = [DEFAULT_CLIENT] } = options
   for (const client of clients) settleClient(world, client)
   const requestRate = new RateWindow(options.requestsPerMinute ?? 300, now)
-  const inactiveListingLimit = options.inactiveListingLimit ?? 10_000
+  const { inactiveListingLimit = 10_000, maxGrantsPerSubject = 150 } = options
   return {
     world,
     writes: new PendingWrites(world, { delayMs: options.consistencyDelayMs ?? 0, now }),
@@ -55,7 +57,11 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
     tokenRate: new RateWindow(options.tokenRequestsPerMinute ?? 100, now),
     faults: new Faults(),
     requests: new RequestCounts(),
-    settings: () => ({ requestsPerMinute: requestRate.limit, inactiveListingLimit }),
+    settings: () => ({
+      requestsPerMinute: requestRate.limit,
+      inactiveListingLimit,
+      maxGrantsPerSubject,
+    }),
     closing,
   }
 }

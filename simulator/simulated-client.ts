@@ -22,10 +22,14 @@ export const READ_PERMISSIONS: readonly string[] = [
   'authorization:policy:view',
 ]
 
-const WRITE_PERMISSIONS: readonly string[] = [
-  'oauth:client:view',
+/** Everything that changing grants asks for, beside reading. */
+export const GRANT_PERMISSIONS: readonly string[] = [
   'authorization:grant:add',
   'authorization:grant:delete',
+]
+
+const OTHER_PERMISSIONS: readonly string[] = [
+  'oauth:client:view',
   'authorization:role:add',
   'authorization:role:edit',
   'authorization:role:delete',
@@ -41,7 +45,7 @@ export const DEFAULT_CLIENT: SimulatedClient = {
   id: 'c11e0000-0000-4000-8000-000000000001',
   secret: 'demo-secret',
   name: 'Permission check',
-  permissions: [...READ_PERMISSIONS, ...WRITE_PERMISSIONS],
+  permissions: [...READ_PERMISSIONS, ...GRANT_PERMISSIONS, ...OTHER_PERMISSIONS],
 }
 
 function policyOf(permission: string): PolicyRecord {

@@ -13,6 +13,7 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
     rooms: ['domain', 'observability'],
     packages: ['purecloud-platform-client-v2', 'undici', 'lru-cache', 'node:*'],
   },
+  store: { rooms: ['domain', 'observability'], packages: ['kysely', 'pg', 'node:*'] },
   worker: { rooms: ['domain', 'observability'], packages: ['node-cron', 'lru-cache', 'node:*'] },
   http: {
     rooms: ['domain', 'observability'],
@@ -20,6 +21,7 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
       'fastify',
       '@fastify/*',
       'fastify-plugin',
+      'csv-parse',
       'typebox',
       'jose',
       'lru-cache',
@@ -27,10 +29,20 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
       'node:*',
     ],
   },
-  'config.ts': { rooms: ['domain'], packages: ['typebox', 'node-cron', 'node:*'] },
+  'environment.ts': { rooms: [], packages: ['typebox', 'node:*'] },
+  'role-rules-file.ts': { rooms: ['domain'], packages: ['typebox', 'node:*'] },
+  'config.ts': {
+    rooms: ['domain', 'environment.ts', 'role-rules-file.ts'],
+    packages: ['node-cron', 'node:*'],
+  },
+  // What service.ts wires, in pieces that can be read.
+  service: {
+    rooms: ['domain', 'observability', 'genesys', 'store', 'worker', 'http', 'config.ts'],
+    packages: ['node:*'],
+  },
   'service.ts': {
-    rooms: ['domain', 'observability', 'genesys', 'worker', 'http', 'config.ts'],
-    packages: ['fastify', 'node:*'],
+    rooms: ['service', 'observability', 'genesys', 'store', 'http', 'config.ts'],
+    packages: ['node:*'],
   },
   'main.ts': {
     rooms: ['config.ts', 'service.ts', 'domain', 'observability'],

@@ -200,6 +200,9 @@ function closed(value: unknown): unknown {
   return isObject ? { ...copy, additionalProperties: false } : copy
 }
 
+/** Plane, path as described, path as asked, status, body. */
+type Asked = readonly [PlaneName, string, string, number, unknown?]
+
 test('live answers are as described', async (t) => {
   await using context = await startUnderTest({ env: { PUBLIC_URL: 'https://pdp.example.com' } })
   const { caller } = context
@@ -217,7 +220,7 @@ test('live answers are as described', async (t) => {
   const single = '/api/v1/check-permission'
   const byUser = '/api/v1/users/{userId}/permissions'
   const byPermission = '/api/v1/permissions/{permission}/users'
-  const asked: readonly (readonly [PlaneName, string, string, number, unknown?])[] = [
+  const asked: readonly Asked[] = [
     ['check', single, `${single}?${question}`, 200],
     ['check', single, `${single}?${question}&divisionId=${divisions.support}`, 200],
     ['check', single, `${single}?${question}&explain=true`, 200],
@@ -261,6 +264,37 @@ test('live answers are as described', async (t) => {
     ['admin', '/admin/v1/roles', '/admin/v1/roles', 200],
     ['admin', '/admin/v1/divisions', '/admin/v1/divisions', 200],
   ]
+  await expectAll(t, caller, asked)
+})
+
+test('live answers about role changes and the trail are as described', async (t) => {
+  await using context = await startUnderTest()
+  const { caller } = context
+  await caller.rebuild()
+  const changes = '/admin/v1/role-changes'
+  const reports = '/admin/v1/audit/reports'
+  const updates = [{ userId: SMALL_WORLD.users.alice, newRoleIds: [] }]
+  const changed = await caller.admin(changes, { body: { updates } })
+  const { id } = changed.body as { id: string }
+  const holders = { kind: 'permission-holders', permission: 'routing:queue:view' }
+  await expectAll(t, caller, [
+    ['admin', `${changes}/simulations`, `${changes}/simulations`, 200, { updates }],
+    ['admin', `${changes}/simulations`, `${changes}/simulations`, 400, { updates: [] }],
+    ['admin', changes, changes, 202, { updates }],
+    ['admin', changes, changes, 200, { updates, dryRun: true }],
+    ['admin', changes, changes, 200],
+    ['admin', `${changes}/{id}`, `${changes}/${id}`, 200],
+    ['admin', `${changes}/{id}`, `${changes}/none`, 404],
+    ['admin', `${changes}/{id}/stop`, `${changes}/none/stop`, 404, {}],
+    ['admin', '/admin/v1/audit/entries', '/admin/v1/audit/entries', 200],
+    ['admin', '/admin/v1/audit/verification', '/admin/v1/audit/verification', 200],
+    ['admin', reports, reports, 202, holders],
+    ['admin', reports, reports, 400, { kind: 'none' }],
+    ['admin', `${reports}/{id}`, `${reports}/none`, 404],
+  ])
+})
+
+async function expectAll(t: Test, caller: Caller, asked: readonly Asked[]): Promise<void> {
   const compilers = {
     check: compiler(closed(published('check')) as object),
     admin: compiler(closed(published('admin')) as object),
@@ -268,12 +302,12 @@ test('live answers are as described', async (t) => {
   for (const [plane, path, url, status, body] of asked) {
     const answer = await send(caller, plane, url, body)
     const method = body === undefined ? 'get' : 'post'
-    const type = status === 200 ? 'application/json' : PROBLEM
+    const type = status < 300 ? 'application/json' : PROBLEM
     const place = ['#', 'paths', path, method, 'responses', String(status), 'content', type]
     const pointer = place.map((part) => part.replaceAll('/', '~1')).join('/')
     expectDescribed(t, answer, status, type, compilers[plane](`${pointer}/schema`))
   }
-})
+}
 
 function send(caller: Caller, plane: PlaneName, url: string, body: unknown): Promise<Answer> {
   return plane === 'check' ? caller.check(url, { body }) : caller.admin(url, { body })

@@ -2,13 +2,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'tap'
 import { withFigures } from '../bench/write-figures.ts'
-import { DEFAULT_CLIENT, READ_PERMISSIONS } from '../simulator/simulated-client.ts'
+import {
+  DEFAULT_CLIENT,
+  GRANT_PERMISSIONS,
+  READ_PERMISSIONS,
+} from '../simulator/simulated-client.ts'
 import { SMALL_WORLD } from '../simulator/small-world.ts'
 import { OUTCOMES } from '../src/domain/evaluate.ts'
 import { MAX_PATHS } from '../src/domain/explain.ts'
 import { SCOPES } from '../src/domain/principal.ts'
 import { MAX_BATCH } from '../src/http/check/batch-request.ts'
-import { Environment } from '../src/config.ts'
+import { Environment } from '../src/environment.ts'
 import { startUnderTest } from './end-to-end/support/service-under-test.ts'
 import { NAMES, VARIABLES } from './operations/support/configuration.ts'
 import { readKnownSeries } from './operations/support/known-metrics.ts'
@@ -67,10 +71,13 @@ test('the permissions that the client needs are those that the start asks for', 
     rows,
     missing.map(({ permission, neededFor }) => [permission, neededFor]),
   )
-  t.same(rows.map(([name = '']) => name).toSorted(), READ_PERMISSIONS.toSorted())
+  t.same(
+    rows.map(([name = '']) => name).toSorted(),
+    [...READ_PERMISSIONS, ...GRANT_PERMISSIONS].toSorted(),
+  )
   t.same(
     missing.map(({ essential }) => essential),
-    [true, true, false, false],
+    [true, true, false, false, false, false],
     'the first two are essential',
   )
 })

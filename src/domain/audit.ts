@@ -14,6 +14,7 @@ export const AUDIT_ACTIONS = [
   'login_refused',
   'report_created',
   'audit_pruned',
+  'audit_verification',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

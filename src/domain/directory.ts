@@ -1,5 +1,8 @@
 import type { Drift } from './compare-matrices.ts'
 import type { SubjectFact } from './facts.ts'
+import type { ConflictList } from './list-conflicts.ts'
+import type { RoleRule } from './role-rules.ts'
+import type { Simulation, SimulationRequest } from './simulation.ts'
 
 /** What a client-credentials client may read, and what will not work because it may not. */
 export type Preflight = {
@@ -50,4 +53,12 @@ export interface MatrixWorkshop {
   merge(base: SharedArrayBuffer, subjects: readonly SubjectFact[]): Promise<SharedArrayBuffer>
   /** See `compareMatrices`. */
   compare(before: SharedArrayBuffer, after: SharedArrayBuffer): Promise<Drift>
+  /** See `simulate`. Throws `invalid` when the request names what the matrix does not have. */
+  simulate(base: SharedArrayBuffer, request: SimulationRequest): Promise<Simulation>
+  /** See `currentConflicts`. */
+  conflicts(
+    matrix: SharedArrayBuffer,
+    rules: readonly RoleRule[],
+    limit: number,
+  ): Promise<ConflictList>
 }

@@ -9,6 +9,7 @@ import type {
   OnFailure,
   RoleChangeBatch,
   RoleChangeItem,
+  TimedGrant,
   UserChange,
 } from './role-change.ts'
 import type { RuleConflict } from './role-rules.ts'
@@ -34,7 +35,7 @@ export type Claim = { readonly batch: RoleChangeBatch; readonly token: string }
 export type ItemPatch = {
   readonly state?: ItemState
   readonly step?: ItemStep
-  readonly found?: readonly Grant[]
+  readonly found?: readonly TimedGrant[]
   readonly delta?: GrantDelta
   readonly undo?: GrantDelta
   readonly visible?: boolean
@@ -90,6 +91,15 @@ export interface RoleChangeStore {
     batch: NewBatch,
     audit: (id: string) => readonly NewAuditEntry[],
   ): Promise<{ readonly batch: RoleChangeBatch; readonly created: boolean }>
+  /**
+   * The batch that {@link accept} recorded for this actor and key; undefined when there is none.
+   * Throws `conflict` for another body hash. Asked first, so that repeating a request is answered
+   * also when it would no longer be accepted: its base revision gone, its `until` past.
+   */
+  findAccepted(
+    requestedBy: string,
+    idempotency: { readonly key: string; readonly bodyHash: string },
+  ): Promise<RoleChangeBatch | undefined>
   /** Throws `not-found`. */
   find(id: string): Promise<RoleChangeBatch>
   /** Newest first. A cursor that was not given out throws `invalid`. */
@@ -111,8 +121,10 @@ export interface RoleChangeStore {
   /**
    * Takes the oldest batch that is queued, or whose holder's lease has run out, and that shares no
    * user with one that is being worked on or queued before it. Undefined when there is none.
+   *
+   * @param maxUsers passes over batches of more users
    */
-  claim(owner: string, leaseMs: number): Promise<Claim | undefined>
+  claim(owner: string, leaseMs: number, maxUsers?: number): Promise<Claim | undefined>
   /** Prolongs the lease. False when the batch is in other hands by now. */
   renew(claim: Claim, leaseMs: number): Promise<boolean>
   /** Gives a batch back unfinished, for whoever comes next: at shutdown. */

@@ -22,6 +22,16 @@ export const BATCH_STATES = [
 ] as const
 export type BatchState = (typeof BATCH_STATES)[number]
 
+/** States in which a batch is at rest. */
+export const REST_STATES = [
+  'succeeded',
+  'partially-applied',
+  'failed',
+  'stopped',
+  'rolled-back',
+] as const satisfies readonly BatchState[]
+export type RestState = (typeof REST_STATES)[number]
+
 /**
  * States of an item. `unchanged`: the platform had it so already. `skipped-conflict`: a rule said
  * no. `changed-meanwhile`: the user's grants were no longer those of the base revision.
@@ -105,8 +115,11 @@ export type RoleChangeItem = {
   readonly step: ItemStep
   /** Direct grants at the base revision: the before-state that was recorded at acceptance. */
   readonly before: readonly Grant[]
-  /** Direct grants that the platform showed right before the write; what a rollback restores. */
-  readonly found: readonly Grant[] | null
+  /**
+   * Direct grants that the platform showed right before the write; what a rollback restores. Those
+   * whose sunset the item replaces or cancels have it as `until`.
+   */
+  readonly found: readonly TimedGrant[] | null
   /** What was, or is about to be, written. */
   readonly delta: GrantDelta | null
   /** What a rollback wrote, or is about to write. */
@@ -151,7 +164,7 @@ export interface GrantPlatform {
   /**
    * Adds, then removes, in small bulk calls; a removal of what is gone already is done. Repeating it
    * does no harm. Throws `upstream-refused` with the platform's own message, code and correlation
-   * id when it said no, `upstream-busy` after all attempts.
+   * id when it said no, `upstream-busy` after all attempts; part of it may have been written then.
    */
   writeGrants(userId: string, delta: GrantDelta, signal: AbortSignal): Promise<void>
 }

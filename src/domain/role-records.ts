@@ -23,6 +23,14 @@ export function pathPolicyName(matrix: Matrix, policy: number, permission: numbe
   return policyName(readPolicy(matrix, policy))
 }
 
+/** The index of the role with this id, or -1. */
+export function findRole(matrix: Matrix, id: string): number {
+  for (let index = 0; index < matrix.roleCount; index++) {
+    if (matrix.role(index).id === id) return index
+  }
+  return -1
+}
+
 /** Role `index` as it was read, policies in the matrix's order. */
 export function readRole(matrix: Matrix, index: number): RoleFact {
   const at = index * ROLE.words

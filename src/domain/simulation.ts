@@ -23,12 +23,32 @@ export type SimulationRequest = {
   readonly offset: number
 }
 
-/** Where a user's permissions differ: codes gained and lost in one division (`*` for all). */
+/** A line of a role as a caller writes it; no condition and null are the same. */
+type RequestedPolicy = Omit<PolicyFact, 'condition'> & {
+  readonly condition?: PolicyFact['condition'] | undefined
+}
+
+/** As a caller writes it: the role by id or exact name. At least one policy in the two lists. */
+export type RequestedRoleEdit = {
+  readonly roleId: string
+  readonly addPolicies?: readonly RequestedPolicy[] | undefined
+  readonly removePolicies?: readonly Omit<PolicyFact, 'condition'>[] | undefined
+}
+
+/**
+ * Where a user's permissions differ: codes gained and lost in one division. The line `*` holds for
+ * every division, also those to come, but for the divisions that have a line of their own: there
+ * that line holds alone, and it is empty where nothing changes.
+ */
 export type DivisionChange = {
   readonly divisionId: string
   readonly divisionName: string
   readonly addedPermissions: readonly string[]
   readonly removedPermissions: readonly string[]
+  /** Held under a condition before, and without one after. */
+  readonly loosenedPermissions: readonly string[]
+  /** Held without a condition before, and under one only after. */
+  readonly tightenedPermissions: readonly string[]
 }
 
 /**
@@ -49,14 +69,21 @@ export type SimulatedEntry = {
   readonly conditionalPermissions: readonly string[]
 }
 
-/** What would do nothing: granting what is held, revoking what is not, or what a group gives. */
+/**
+ * What would do nothing: granting what is held directly, in that division or in all of them; revoking
+ * what is not. `given-by-group`: a group gives
+ * it; a grant is written all the same, there is nothing direct to revoke.
+ */
 export type WithoutEffect = Grant & {
   readonly userId: string
   readonly operation: 'grant' | 'revoke'
-  readonly reason: 'held-already' | 'not-held' | 'employee-role'
+  readonly reason: 'held-already' | 'not-held' | 'given-by-group' | 'employee-role'
 }
 
-/** A permission of a revoked role that a user keeps all the same, and through which groups. */
+/**
+ * A permission that a revoked role, or a policy removed from an edited one, gave in a division and
+ * that a user keeps there all the same, through groups alone.
+ */
 export type KeptThroughGroup = {
   readonly userId: string
   readonly permission: string
@@ -81,13 +108,15 @@ export type Simulation = {
   readonly keptThroughGroups: readonly KeptThroughGroup[]
   readonly lockouts: readonly Lockout[]
   readonly blastRadius: {
-    /** Users whose permissions differ. */
+    /** Active users whose permissions differ. */
     readonly users: number
-    /** Distinct permissions that somebody gains or loses. */
+    /** OAuth clients whose permissions differ: an edited role may be theirs. None has an entry. */
+    readonly clients: number
+    /** Distinct permissions that differ for some user, in whatever division. */
     readonly permissions: number
     readonly grantsAdded: number
     readonly grantsRemoved: number
-    /** Permissions that somebody active holds before and nobody after. */
+    /** Permissions that an active user holds before and none after; OAuth clients do not count. */
     readonly orphanedPermissions: readonly string[]
   }
   /** Roles that are granted, revoked or edited, with the licences that they cost. */
@@ -99,6 +128,6 @@ export type Simulation = {
     readonly gained: number
     readonly lost: number
   }[]
-  /** Lists above are cut at 10,000 lines each; true when one was. */
+  /** Lists above are cut at 10,000 lines each, conflicts that exist already before others; true when one was. */
   readonly truncated: boolean
 }

@@ -12,7 +12,10 @@ export type CallPolicy = {
   readonly attempts: number
   /** Bound of the whole call in milliseconds: waiting for budget, every attempt, every pause. */
   readonly timeoutMs: number
-  /** True for a write that does no harm when it is executed twice. */
+  /**
+   * True for a write that does no harm when it is executed twice, and to which a conflict (409) means
+   * no more than another write at the same moment.
+   */
   readonly idempotent?: boolean
 }
 

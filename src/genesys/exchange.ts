@@ -53,7 +53,9 @@ export async function exchange(
       body: body ?? null,
       signal,
     })
-    return readAnswer(response.statusCode, response.headers, await response.body.text())
+    const text = await response.body.text()
+    const credentials = headers['authorization']?.split(' ')[1] ?? ''
+    return readAnswer(response.statusCode, response.headers, text, credentials)
   } catch (error) {
     if (signal.aborted) throw signal.reason
     if (error instanceof errors.ResponseExceededMaxSizeError) {
@@ -64,12 +66,16 @@ export async function exchange(
   }
 }
 
+/** @param credentials are blotted out of an error: its page may repeat what it was sent */
 function readAnswer(
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   text: string,
+  credentials: string,
 ): Exchange {
-  const body = parseJson(text)
+  const blot = (told: string): string =>
+    status < 400 || credentials === '' ? told : told.replaceAll(credentials, '[secret]')
+  const body = parseJson(blot(text))
   if (status >= 200 && status < 300 && body === BROKEN) {
     return { kind: 'malformed', status, why: 'an answer that is no JSON' }
   }
@@ -78,7 +84,7 @@ function readAnswer(
     status,
     body: body === BROKEN ? undefined : body,
     retryAfter: single(headers['retry-after']),
-    correlationId: bounded(single(headers['inin-correlation-id']) ?? ''),
+    correlationId: bounded(blot(single(headers['inin-correlation-id']) ?? '')),
   }
 }
 
@@ -109,5 +115,7 @@ function systemCode(error: unknown): string {
 /** What others wrote is shown in part, and printable. */
 export function bounded(text: string, length = 200): string {
   const printable = text.replaceAll(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').trim()
-  return printable.length > length ? `${printable.slice(0, length)}…` : printable
+  const shown = printable.length > length ? `${printable.slice(0, length)}…` : printable
+  // Half a character is no text to databases and to canonical JSON.
+  return shown.toWellFormed()
 }

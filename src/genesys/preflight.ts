@@ -1,12 +1,13 @@
 import type { MissingPermission, Preflight } from '../domain/directory.ts'
 import { ALL_DIVISIONS } from '../domain/facts.ts'
-import type { Failure } from '../domain/failure.ts'
+import { Failure } from '../domain/failure.ts'
 import { policyMatches } from '../domain/permission.ts'
 import { listIn, objectIn, optionalTextsIn, textIn } from './answer-shape.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { Deadline, systemClock } from './clock.ts'
-import type { PlatformClient } from './platform-client.ts'
+import type { Platform, PlatformClient } from './platform-client.ts'
 import { isUntold, readOrganization } from './read-organization.ts'
+import type { Organization } from './read-organization.ts'
 import type { SdkSession } from './sdk.ts'
 import { lateFailure } from './transport-failure.ts'
 
@@ -34,16 +35,34 @@ const NEEDED: readonly MissingPermission[] = [
   },
 ]
 
+/** Asked of the client that writes: the second one where there is one. */
+const NEEDED_TO_WRITE: readonly MissingPermission[] = [
+  {
+    permission: 'authorization:grant:add',
+    neededFor: 'role changes that give roles (by the client that writes)',
+    essential: false,
+  },
+  {
+    permission: 'authorization:grant:delete',
+    neededFor: 'role changes that take roles away (by the client that writes)',
+    essential: false,
+  },
+]
+
 const ATTEMPTS = 4
 const CALL_TIMEOUT_MS = 60_000
 /** Bound of all its calls together. */
 const TIMEOUT_MS = 3 * 60_000
 
 /**
- * See `Directory.preflight`. That the platform does not say what the client may do is no error; that
- * it does not say whose organisation it is, is `upstream-busy`.
+ * See `Directory.preflight`. That the platform does not say what a client may do is no error; that
+ * it does not say whose organisation it is, is `upstream-busy`. Throws `invalid` when reading and
+ * writing client belong to different organisations.
  */
-export async function preflight(client: PlatformClient, signal: AbortSignal): Promise<Preflight> {
+export async function preflight(
+  { read, write }: Pick<Platform, 'read' | 'write'>,
+  signal: AbortSignal,
+): Promise<Preflight> {
   const late = (): Failure => lateFailure('the preflight', TIMEOUT_MS)
   using deadline = new Deadline(systemClock, TIMEOUT_MS, signal, late)
   const policy: CallPolicy = {
@@ -52,14 +71,32 @@ export async function preflight(client: PlatformClient, signal: AbortSignal): Pr
     attempts: ATTEMPTS,
     timeoutMs: CALL_TIMEOUT_MS,
   }
-  const organization = await client.call(policy, readOrganization)
-  const held = await client.call(policy, (sdk) => readOwnPolicies(sdk, client.clientId))
+  const policiesOf = (client: PlatformClient): Promise<readonly HeldPolicy[] | undefined> =>
+    client.call(policy, (sdk) => readOwnPolicies(sdk, client.clientId))
+  const organization = await read.call(policy, readOrganization)
+  const held = await policiesOf(read)
+  const twoClients = write !== read
+  if (twoClients) checkSame(organization, await write.call(policy, readOrganization))
+  const heldToWrite = twoClients ? await policiesOf(write) : held
   return {
     organizationId: organization.id,
     organizationName: organization.name,
-    permissionsKnown: held !== undefined,
-    missing: held === undefined ? [] : NEEDED.flatMap((needed) => shortfall(needed, held)),
+    permissionsKnown: held !== undefined && heldToWrite !== undefined,
+    missing: [...shortfalls(NEEDED, held), ...shortfalls(NEEDED_TO_WRITE, heldToWrite)],
   }
+}
+
+function checkSame(read: Organization, write: Organization): void {
+  if (read.id === write.id) return
+  const message = `GENESYS_WRITE_CLIENT_ID belongs to another organisation (${write.name}) than GENESYS_CLIENT_ID (${read.name})`
+  throw new Failure('invalid', message, { field: 'GENESYS_WRITE_CLIENT_ID' })
+}
+
+function shortfalls(
+  needed: readonly MissingPermission[],
+  held: readonly HeldPolicy[] | undefined,
+): MissingPermission[] {
+  return held === undefined ? [] : needed.flatMap((permission) => shortfall(permission, held))
 }
 
 type HeldPolicy = {

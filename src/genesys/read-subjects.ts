@@ -1,16 +1,16 @@
 import type { SubjectsRead } from '../domain/directory.ts'
-import type { Grant } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
-import { broken, listIn, objectIn, textIn } from './answer-shape.ts'
+import { broken, listIn, objectIn } from './answer-shape.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { Deadline, systemClock } from './clock.ts'
 import { concurrently } from './concurrently.ts'
-import { LoginFailure, refusalStatus } from './login-failure.ts'
+import { listDirectGrants } from './list-direct-grants.ts'
+import type { Reader } from './list-direct-grants.ts'
 import { mapUser } from './map-user.ts'
 import type { ListedUser } from './map-user.ts'
 import type { PlatformClient } from './platform-client.ts'
+import { isPlatformId } from './platform-id.ts'
 import type { KnownUser } from './read-users.ts'
-import type { SdkSession } from './sdk.ts'
 import { lateFailure } from './transport-failure.ts'
 
 export const MAX_SUBJECTS = 50
@@ -23,18 +23,6 @@ const CALL_TIMEOUT_MS = 120_000
 const TIMEOUT_MS = 5 * 60_000
 /** The platform takes at most 100 ids, and lists so many at once. */
 const PAGE_SIZE = 100
-
-/**
- * The platform's ids. Whatever else is asked for is nobody's: in a path it could be the word of
- * another operation (`me`, `search`), lead out of the path
- * (`..`), or be several ids.
- */
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-type Reader = <Value>(
-  run: (sdk: SdkSession) => Promise<Value>,
-  policy?: Partial<CallPolicy>,
-) => Promise<Value>
 
 /**
  * See `Directory.readSubjects`. Throws `invalid` for more than {@link MAX_SUBJECTS} ids. Who is a
@@ -62,11 +50,13 @@ export async function readSubjects(
   const wanted = [...new Set(ids)]
   const users = await readUsersById(
     read,
-    wanted.filter((id) => ID.test(id)),
+    wanted.filter((id) => isPlatformId(id)),
   )
   const found = await concurrently([...users.values()], client.concurrency, async (user) => {
     try {
-      return { ...user, kind: 'user' as const, grants: await readDirectGrants(read, user.id) }
+      // A subject that never had a grant is not known to the authorization service.
+      const grants = (await listDirectGrants(read, user.id, ATTEMPTS_WITH_DUPLICATES)) ?? []
+      return { ...user, kind: 'user' as const, grants }
     } catch (error) {
       stop.abort(error)
       throw error
@@ -103,42 +93,4 @@ function withGroups(user: ListedUser | undefined): KnownUser | undefined {
   const groupIds = user.groupIds ?? (user.state === 'active' ? null : [])
   if (groupIds === null) throw broken(`user ${user.id}`, 'no "groups", which were asked for')
   return { ...user, groupIds }
-}
-
-/** What the subject was granted itself: the platform lists its groups' grants beside it. */
-async function readDirectGrants(read: Reader, id: string): Promise<Grant[]> {
-  const answer = await readGrants(read, id).catch(unlessAbsent)
-  // A subject that never had a grant is not known to the authorization service.
-  if (answer === undefined) return []
-  const where = `the grants of ${id}`
-  return listIn(objectIn(answer, where), 'grants', where).flatMap((item) => {
-    const grant = objectIn(item, where)
-    if (textIn(grant, 'subjectId', where) !== id) return []
-    const roleId = textIn(objectIn(grant['role'], where), 'id', where)
-    return [{ roleId, divisionId: textIn(objectIn(grant['division'], where), 'id', where) }]
-  })
-}
-
-/**
- * Without duplicates a grant that a subject has both itself and through a group may be listed as
- * the group's: asked for only when the platform fails on the better question.
- */
-async function readGrants(read: Reader, id: string): Promise<unknown> {
-  try {
-    return await read(
-      (sdk) => sdk.authorization.getAuthorizationSubject(id, { includeDuplicates: true }),
-      { attempts: ATTEMPTS_WITH_DUPLICATES },
-    )
-  } catch (error) {
-    if (!(error instanceof Failure) || error instanceof LoginFailure) throw error
-    if (error.upstream?.status !== 500) throw error
-    return read((sdk) =>
-      sdk.authorization.getAuthorizationSubject(id, { includeDuplicates: false }),
-    )
-  }
-}
-
-function unlessAbsent(error: unknown): undefined {
-  if (refusalStatus(error) !== 404) throw error
-  return undefined
 }

@@ -16,8 +16,15 @@ const UNEXECUTED_STATUSES = new Set([429, 503])
 /**
  * Why an exchange may be tried again; undefined when it may not. A write that is not idempotent is
  * repeated only where the platform cannot have executed it.
+ *
+ * @param conflictPasses true for a write to which a 409 can only mean another write at that moment
  */
-export function retryCause(outcome: Outcome, repeatable: boolean): RetryCause | undefined {
+export function retryCause(
+  outcome: Outcome,
+  repeatable: boolean,
+  conflictPasses = false,
+): RetryCause | undefined {
+  if (conflictPasses && outcome.kind === 'answered' && outcome.status === 409) return '409'
   const cause = causeOf(outcome)
   if (cause === undefined || repeatable) return cause
   if (outcome.kind === 'network') return outcome.unsent ? cause : undefined

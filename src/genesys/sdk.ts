@@ -55,6 +55,17 @@ type SdkAuthorization = {
   getAuthorizationPolicies(options: Options): Promise<unknown>
   getAuthorizationSubject(subjectId: string, options: Options): Promise<unknown>
   getAuthorizationSubjectsMe(options: Options): Promise<unknown>
+  postAuthorizationSubjectBulkadd(
+    subjectId: string,
+    body: unknown,
+    options: Options,
+  ): Promise<unknown>
+  postAuthorizationSubjectBulkremove(subjectId: string, body: unknown): Promise<unknown>
+  deleteAuthorizationSubjectDivisionRole(
+    subjectId: string,
+    divisionId: string,
+    roleId: string,
+  ): Promise<unknown>
 }
 
 type SdkGroups = {

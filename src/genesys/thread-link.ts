@@ -36,8 +36,12 @@ const TIMEOUTS_MS: Readonly<Record<CallKind, number>> = {
   preflight: 10 * 60_000,
   readSubjects: 10 * 60_000,
   readMatrix: 6 * 60 * 60_000,
+  readDirectGrants: 15 * 60_000,
+  writeGrants: 15 * 60_000,
   merge: 5 * 60_000,
   compare: 5 * 60_000,
+  simulate: 60_000,
+  conflicts: 60_000,
 }
 
 const MAX_STARTS = 5

@@ -1,8 +1,12 @@
 import type { Preflight, Progress, SubjectsRead } from '../domain/directory.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
-import type { SubjectFact } from '../domain/facts.ts'
+import type { Grant, SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode, Fault, UpstreamAnswer } from '../domain/failure.ts'
+import type { ConflictList } from '../domain/list-conflicts.ts'
+import type { GrantDelta } from '../domain/role-change.ts'
+import type { RoleRule } from '../domain/role-rules.ts'
+import type { Simulation, SimulationRequest } from '../domain/simulation.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
 /** What the thread can be asked for: arguments and answer of each kind. */
@@ -10,6 +14,11 @@ export type ThreadCalls = {
   preflight: { readonly request: null; readonly answer: Preflight }
   readMatrix: { readonly request: null; readonly answer: SharedArrayBuffer }
   readSubjects: { readonly request: readonly string[]; readonly answer: SubjectsRead }
+  readDirectGrants: { readonly request: string; readonly answer: readonly Grant[] }
+  writeGrants: {
+    readonly request: { readonly userId: string; readonly delta: GrantDelta }
+    readonly answer: undefined
+  }
   merge: {
     readonly request: {
       readonly base: SharedArrayBuffer
@@ -20,6 +29,18 @@ export type ThreadCalls = {
   compare: {
     readonly request: { readonly before: SharedArrayBuffer; readonly after: SharedArrayBuffer }
     readonly answer: Drift
+  }
+  simulate: {
+    readonly request: { readonly base: SharedArrayBuffer; readonly request: SimulationRequest }
+    readonly answer: Simulation
+  }
+  conflicts: {
+    readonly request: {
+      readonly matrix: SharedArrayBuffer
+      readonly rules: readonly RoleRule[]
+      readonly limit: number
+    }
+    readonly answer: ConflictList
   }
 }
 

@@ -2,14 +2,19 @@ import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { buildMatrix } from '../domain/build-matrix.ts'
 import { compareMatrices } from '../domain/compare-matrices.ts'
+import { currentConflicts } from '../domain/list-conflicts.ts'
+import { Matrix } from '../domain/matrix.ts'
 import { mergeSubjects } from '../domain/merge-subjects.ts'
+import { simulate } from '../domain/simulate.ts'
 import { openPlatform } from './platform-client.ts'
 import type { Platform, PlatformOptions } from './platform-client.ts'
 import { preflight } from './preflight.ts'
+import { readDirectGrants } from './read-direct-grants.ts'
 import { readFacts } from './read-facts.ts'
 import { readSubjects } from './read-subjects.ts'
 import { plainFailure } from './thread-messages.ts'
 import type { FromThread, ThreadCall, ToThread } from './thread-messages.ts'
+import { writeGrants } from './write-grants.ts'
 
 // Checks come first where cores are few. On Linux 0 is the calling thread; elsewhere it would be all.
 if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
@@ -63,7 +68,7 @@ async function perform(
   const { id } = call
   switch (call.kind) {
     case 'preflight':
-      return preflight(platform.read, signal)
+      return preflight(platform, signal)
     case 'readMatrix': {
       const onProgress = (progress: { done: number; total: number }): void => {
         post({ type: 'progress', id, progress })
@@ -72,10 +77,20 @@ async function perform(
     }
     case 'readSubjects':
       return readSubjects(platform.read, call.request, signal)
+    case 'readDirectGrants':
+      return readDirectGrants(platform.read, call.request, signal)
+    case 'writeGrants':
+      return writeGrants(platform.write, call.request.userId, call.request.delta, signal)
     case 'merge':
       return mergeSubjects(call.request.base, call.request.subjects)
     case 'compare':
       return compareMatrices(call.request.before, call.request.after)
+    case 'simulate':
+      return simulate(new Matrix(call.request.base), call.request.request)
+    case 'conflicts': {
+      const { matrix, rules, limit } = call.request
+      return currentConflicts(new Matrix(matrix), rules, { limit })
+    }
   }
 }
 

@@ -1,7 +1,27 @@
 import { Failure } from '../domain/failure.ts'
+import type { UpstreamAnswer } from '../domain/failure.ts'
 import { bounded } from './exchange.ts'
 import { retryAfterSeconds } from './retry-rules.ts'
 import type { Outcome } from './retry-rules.ts'
+
+/** A refusal by the platform; `said` is its own message, empty when it gave none. */
+class PlatformRefusal extends Failure {
+  readonly said: string
+
+  constructor(message: string, said: string, upstream: UpstreamAnswer) {
+    super('upstream-refused', message, { upstream })
+    this.said = said
+  }
+}
+
+/**
+ * A refusal with the platform's own message in the place of ours, for whoever has to act on it; any
+ * other error as it is.
+ */
+export function inOwnWords(error: unknown): unknown {
+  if (!(error instanceof PlatformRefusal) || error.said === '') return error
+  return new Failure('upstream-refused', error.said, { upstream: error.upstream })
+}
 
 /**
  * The outcome of the last attempt as a `Failure`: what the platform said, never what it was sent.
@@ -37,7 +57,7 @@ function statusFailure(outcome: Answered, operation: string, tried: string): Fai
     const seconds = retryAfterSeconds(retryAfter, Date.now())
     return new Failure('upstream-busy', text, { retryAfterSeconds: seconds, upstream })
   }
-  if (status >= 400) return new Failure('upstream-refused', text, { upstream })
+  if (status >= 400) return new PlatformRefusal(text, message, upstream)
   return new Failure('upstream-broken', `${text}, which is no answer to it`, { upstream })
 }
 

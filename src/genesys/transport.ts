@@ -37,6 +37,8 @@ type Call = {
   readonly login: boolean
   /** True when sending it twice does no harm. */
   readonly repeatable: boolean
+  /** True when a 409 may be gone with the next attempt. */
+  readonly conflictPasses: boolean
   /** Aborts with the caller's signal or at the call's deadline. */
   readonly signal: AbortSignal
 }
@@ -62,8 +64,15 @@ export class Transport extends AbstractHttpClient {
     const late = (): Failure => lateFailure(operation, policy.timeoutMs)
     using deadline = new Deadline(this.#parts.clock, policy.timeoutMs, policy.signal, late)
     const repeatable = login || options.method === 'GET' || policy.idempotent === true
-    const { signal } = deadline
-    const answer = await this.#attempts({ options, policy, operation, login, repeatable, signal })
+    const answer = await this.#attempts({
+      options,
+      policy,
+      operation,
+      login,
+      repeatable,
+      conflictPasses: policy.idempotent === true,
+      signal: deadline.signal,
+    })
     return { status: answer.status, statusText: '', headers: {}, data: answer.body }
   }
 
@@ -83,7 +92,8 @@ export class Transport extends AbstractHttpClient {
         this.#parts.onEvent({ type: 'retry', cause: '401' })
         continue
       }
-      const cause = retryCause(throttledLogin(call, outcome), call.repeatable)
+      const { repeatable, conflictPasses } = call
+      const cause = retryCause(throttledLogin(call, outcome), repeatable, conflictPasses)
       const waitMs = this.#waitMs(outcome, attempt)
       if (cause === undefined || attempt >= policy.attempts || waitMs === undefined) {
         throw failureOf(throttledLogin(call, outcome), operation, attempt)

@@ -1,5 +1,6 @@
 import type { Directory, MatrixWorkshop } from '../domain/directory.ts'
 import { Failure } from '../domain/failure.ts'
+import type { GrantPlatform } from '../domain/role-change.ts'
 import { resolveRegion } from '../domain/region.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { PlatformOptions } from './platform-client.ts'
@@ -16,7 +17,7 @@ export type UpstreamOptions = Omit<PlatformOptions, 'clientSecret' | 'writeClien
 }
 
 /** The platform and the workshop for matrices, both in one thread. To be disposed. */
-export type Upstream = Directory & MatrixWorkshop & AsyncDisposable
+export type Upstream = Directory & MatrixWorkshop & GrantPlatform & AsyncDisposable
 
 /**
  * Opens the platform. The thread starts with the first call. Throws `invalid` for a region that
@@ -40,8 +41,12 @@ export function openUpstream(options: UpstreamOptions): Upstream {
     preflight: (signal) => link.call('preflight', null, { signal }),
     readMatrix: (call) => link.call('readMatrix', null, call),
     readSubjects: (ids, signal) => link.call('readSubjects', ids, { signal }),
+    readDirectGrants: (userId, signal) => link.call('readDirectGrants', userId, { signal }),
+    writeGrants: (userId, delta, signal) => link.call('writeGrants', { userId, delta }, { signal }),
     merge: (base, subjects) => link.call('merge', { base, subjects }),
     compare: (before, after) => link.call('compare', { before, after }),
+    simulate: (base, request) => link.call('simulate', { base, request }),
+    conflicts: (matrix, rules, limit) => link.call('conflicts', { matrix, rules, limit }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

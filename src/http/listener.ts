@@ -5,20 +5,12 @@ import { Failure } from '../domain/failure.ts'
 /** How long what is in flight may take once a listener closes; connections that idle are cut then. */
 const CLOSE_GRACE_MS = 5_000
 
-/** Node waits for every connection, also for one that never sends a byte. */
-export async function closeApp(app: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
-  try {
-    await app.close()
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /**
- * Opens a listener. Throws `invalid` that names its variables when the address cannot be used.
+ * Opens a listener. Throws `invalid` that names the variables when the address cannot be taken.
+ *
+ * @param variables where the address comes from, for the message
  */
-export async function listen(
+export async function openListener(
   app: FastifyInstance,
   address: { readonly host: string; readonly port: number },
   variables: string,
@@ -33,8 +25,18 @@ export async function listen(
   }
 }
 
-/** Base URL of a listener that is open. */
-export function listenerUrl(app: FastifyInstance, protocol: 'http' | 'https' = 'http'): string {
+/** Node waits for every connection, also for one that never sends a byte: this does not. */
+export async function closeListener(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
+  try {
+    await app.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Base URL of an open listener. */
+export function urlOf(app: FastifyInstance, protocol: 'http' | 'https' = 'http'): string {
   const address: AddressInfo | string | null = app.server.address()
   if (address === null || typeof address === 'string') throw new Error('the service is not started')
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address

@@ -6,6 +6,7 @@ import { Failure } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { RefusedLogins } from './refused-logins.ts'
 import { requestIdOf } from './request-id.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { validationFailure } from './validation-failure.ts'
@@ -88,6 +89,8 @@ export type ProblemDeps = {
   readonly plane: 'check' | 'admin'
   readonly metrics: Pick<Metrics, 'failed' | 'answered'>
   readonly logger: Pick<Logger, 'error'>
+  /** Is told of every request that is refused for its credentials or scopes. */
+  readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
   /** The `WWW-Authenticate` schemes that the plane understands. */
   readonly challenges: readonly ('Bearer' | 'Basic')[]
 }
@@ -98,7 +101,7 @@ export function problemHandler(deps: ProblemDeps) {
     const failure = error instanceof Failure ? error : expectedFailure(error)
     if (failure === UNSUPPORTED_MEDIA_TYPE) {
       deps.metrics.failed(deps.plane, 'invalid')
-      const detail = 'the body must be application/json'
+      const detail = `the body must be ${bodyTypes(request).join(' or ')}`
       return sendProblem(request, reply, { ...described(UNSUPPORTED_MEDIA_TYPE), detail })
     }
     if (!(failure instanceof Failure)) {
@@ -108,6 +111,9 @@ export function problemHandler(deps: ProblemDeps) {
       return sendProblem(request, reply, { type: `${TYPE_PREFIX}internal`, title, status: 500 })
     }
     deps.metrics.failed(deps.plane, failure.code)
+    if (failure.code === 'unauthenticated' || failure.code === 'forbidden') {
+      deps.refusedLogins?.note(deps.plane, failure.code, request.ip)
+    }
     if (failure.code === 'unauthenticated') challenge(deps, request, reply)
     const problem = problemOf(failure)
     if (problem.retryAfterSeconds !== undefined) {
@@ -115,6 +121,12 @@ export function problemHandler(deps: ProblemDeps) {
     }
     sendProblem(request, reply, problem)
   }
+}
+
+/** What a route takes: JSON, unless its schema names types. */
+function bodyTypes(request: FastifyRequest): readonly string[] {
+  const { content } = (request.routeOptions.schema?.body ?? {}) as { readonly content?: object }
+  return content ? Object.keys(content) : ['application/json']
 }
 
 /** The body for a failure, without `instance`. */

@@ -12,10 +12,14 @@ export const DEFAULT_LIMIT = 100
 const LIMIT_PATTERN = '^([1-9][0-9]{0,2}|1000)$'
 export const REVISION_PATTERN = '^(0|[1-9][0-9]{0,14})$'
 
+/** Of an `Idempotency-Key`. */
+export const KEY_PATTERN = '^[\\x21-\\x7e]{1,255}$'
+
 /** What a pattern asks for, in words for the caller. */
 export const PATTERN_WORDS: ReadonlyMap<string, string> = new Map([
   [LIMIT_PATTERN, 'must be a whole number from 1 to 1000'],
   [REVISION_PATTERN, 'must be a whole number'],
+  [KEY_PATTERN, 'must be 1 to 255 printable ASCII characters without spaces'],
 ])
 
 const USER = '0b9a1c6e-3f5d-4f0a-9c51-7d6a1f0e2b34'
@@ -135,13 +139,13 @@ const PROBLEM_WORDS: Readonly<Record<number, string>> = {
   403: 'The credentials lack the scope',
   404: 'There is no such thing',
   409: 'The state does not allow this',
-  410: 'The revision that the cursor stands on is no longer held',
+  410: 'The revision asked for, or that the cursor stands on, is no longer held',
   413: 'The body is too large',
-  415: 'The body is not JSON',
+  415: 'The body is of a type that is not taken',
   429: 'Too many requests of this caller',
   500: 'A bug; the request id finds its log line',
   502: 'The platform refused or answered something unusable',
-  503: 'No matrix may be served, or the service is overloaded',
+  503: 'No matrix may be served, the database cannot be reached, or the service is overloaded',
 }
 
 /** What a status says, whatever form the answer has. */

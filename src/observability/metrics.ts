@@ -6,6 +6,7 @@ import { OUTCOMES } from '../domain/evaluate.ts'
 import type { Outcome } from '../domain/evaluate.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
+import { changeMetrics } from './change-metrics.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
 
 /** Interval at which the event loop's lateness is sampled. */
@@ -36,7 +37,7 @@ export const UPSTREAM_OUTCOMES = [
   'network',
   'malformed',
 ] as const
-export const RETRY_CAUSES = ['429', '401', '5xx', 'timeout', 'network', 'malformed'] as const
+export const RETRY_CAUSES = ['429', '401', '409', '5xx', 'timeout', 'network', 'malformed'] as const
 
 const FAILURE_CODES = [
   'invalid',
@@ -81,6 +82,7 @@ export function createMetrics(sources: MetricsSources) {
     ...requestMetrics(registry),
     ...rebuildMetrics(registry),
     ...upstreamMetrics(registry),
+    ...changeMetrics(registry, PREFIX),
     [Symbol.dispose](): void {
       delay.disable()
       registry.clear()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { isEmptyDrift } from '../domain/compare-matrices.ts'
+import type { Drift } from '../domain/compare-matrices.ts'
 import type { Directory, MatrixWorkshop, Preflight, Progress } from '../domain/directory.ts'
 import type { SubjectFact } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
@@ -10,6 +11,8 @@ import type { Rebuild, Rebuilds } from '../domain/rebuild.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { MatrixPublisher } from './matrix-publisher.ts'
+import type { Publication, RebuildAudit } from './rebuild-audit.ts'
+import type { RecentlyWrittenGrants } from './written-grants.ts'
 
 /** A rebuild that takes longer than this is given up: the platform hangs in some new way. */
 const REBUILD_TIMEOUT_MS = 60 * 60_000
@@ -18,13 +21,16 @@ const KEPT_REBUILDS = 100
 
 export type RebuilderOptions = {
   readonly directory: Directory
-  readonly workshop: MatrixWorkshop
+  readonly workshop: Pick<MatrixWorkshop, 'merge' | 'compare'>
   readonly publisher: MatrixPublisher
   readonly maxShrinkPercent: number
   /** Passes once the organisation is known to be the right one; throws when it is not. */
   readonly confirmOrganization: (signal: AbortSignal) => Promise<Preflight>
   /** Users read one by one since a time: newer than what a rebuild begun then can know. */
   readonly subjectsReadSince: (time: number) => readonly SubjectFact[]
+  /** Grants written a short while ago, which what was read may lack. */
+  readonly writtenGrants?: Pick<RecentlyWrittenGrants, 'refresh' | 'over'>
+  readonly audit?: Pick<RebuildAudit, 'ended'>
   readonly metrics: Pick<Metrics, 'rebuildStarted' | 'rebuildEnded' | 'drifted'>
   readonly logger: Logger
   readonly now: () => number
@@ -118,13 +124,15 @@ export class Rebuilder implements Rebuilds {
     // It never throws: whatever happens, the rebuild ends and the next one can begin.
     const end = await this.#attempt(run, log)
     const seconds = (performance.now() - begun) / 1_000
-    run.rebuild = { ...run.rebuild, ...end, finishedAt: new Date(now()).toISOString() }
+    const { publication, ...told } = end
+    run.rebuild = { ...run.rebuild, ...told, finishedAt: new Date(now()).toISOString() }
     this.#last = run.rebuild
     this.#running = undefined
     metrics.rebuildEnded(end.state, seconds)
     const outcome = { state: end.state, seconds, revision: end.revision, reason: end.error }
     if (end.state === 'succeeded') log.info(outcome, 'rebuild succeeded')
     else log.error(outcome, `rebuild ${end.state}`)
+    this.#options.audit?.ended(run.rebuild, publication)
     onEnded?.(run.rebuild)
   }
 
@@ -153,33 +161,39 @@ export class Rebuilder implements Rebuilds {
 
   async #publish(rebuild: Rebuild, candidate: Matrix, log: Logger): Promise<RebuildEnd> {
     const { publisher, workshop, maxShrinkPercent, subjectsReadSince } = this.#options
+    const { writtenGrants } = this.#options
     let refused: string | undefined
     let before: Matrix | undefined
+    await writtenGrants?.refresh()
     const matrix = await publisher.publish(async (held) => {
       before = held
       const rule = { maxShrinkPercent, allowShrink: rebuild.allowShrink }
       refused = refusal(held, candidate, rule)
       if (refused !== undefined) return undefined
-      const newer = subjectsReadSince(candidate.takenAt)
+      const read = subjectsReadSince(candidate.takenAt)
+      const newer = writtenGrants?.over(candidate, read) ?? read
       if (newer.length === 0) return candidate.buffer
       return await workshop.merge(candidate.buffer, newer)
     })
     if (!matrix) return { state: 'refused', error: refused ?? 'nothing was published' }
-    if (before) await this.#reportDrift(before, matrix, log)
-    return { state: 'succeeded', revision: matrix.revision }
+    const drift = before && (await this.#findDrift(before, matrix, log))
+    const publication = { before, after: matrix, drift }
+    return { state: 'succeeded', revision: matrix.revision, publication }
   }
 
-  async #reportDrift(before: Matrix, after: Matrix, log: Logger): Promise<void> {
+  async #findDrift(before: Matrix, after: Matrix, log: Logger): Promise<Drift | undefined> {
     const { workshop, metrics } = this.#options
     try {
       const drift = await workshop.compare(before.buffer, after.buffer)
       metrics.drifted(drift.counts)
-      if (isEmptyDrift(drift)) return
+      if (isEmptyDrift(drift)) return drift
       const revisions = { from: before.revision, to: after.revision }
       log.info({ ...revisions, drift: drift.counts }, 'the organisation changed')
+      return drift
     } catch (error) {
       // The matrix is published and right: that nobody can say what changed must not undo it.
       log.error({ err: error }, 'what changed could not be determined')
+      return undefined
     }
   }
 }
@@ -188,4 +202,5 @@ type RebuildEnd = {
   readonly state: 'succeeded' | 'failed' | 'refused'
   readonly revision?: number
   readonly error?: string
+  readonly publication?: Publication
 }

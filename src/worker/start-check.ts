@@ -1,7 +1,11 @@
 import type { Directory, Preflight } from '../domain/directory.ts'
 import { Failure } from '../domain/failure.ts'
+import type { FailureCode } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { MatrixPublisher } from './matrix-publisher.ts'
+
+/** What waiting does not mend: another organisation, or credentials that are not taken. */
+const FATAL_AT_START: ReadonlySet<FailureCode> = new Set(['invalid', 'upstream-refused'])
 
 export type StartCheckOptions = {
   readonly directory: Pick<Directory, 'preflight'>
@@ -25,6 +29,23 @@ export class StartCheck {
 
   get passed(): Preflight | undefined {
     return this.#passed
+  }
+
+  /**
+   * {@link confirm} for a start: throws what waiting does not mend. A platform that cannot be reached
+   * is no reason not to start.
+   */
+  async begin(signal: AbortSignal): Promise<void> {
+    try {
+      await this.confirm(signal)
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof Failure) || FATAL_AT_START.has(error.code)) throw error
+      this.#options.logger.warn(
+        { err: error },
+        'the platform is no help just now: starting without it',
+      )
+    }
   }
 
   /**

@@ -5,6 +5,7 @@ import type { SubjectFact } from '../domain/facts.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { MatrixPublisher } from './matrix-publisher.ts'
+import type { RecentlyWrittenGrants } from './written-grants.ts'
 
 /** Ids that wait to be read; more are dropped and counted, and come again with the next check. */
 const MAX_QUEUED = 1_000
@@ -31,6 +32,8 @@ export type UnknownUsersOptions = {
   readonly directory: Pick<Directory, 'readSubjects'>
   readonly workshop: Pick<MatrixWorkshop, 'merge'>
   readonly publisher: MatrixPublisher
+  /** Grants written a short while ago, which what was read may lack. */
+  readonly writtenGrants?: Pick<RecentlyWrittenGrants, 'corrected'>
   readonly metrics: Pick<Metrics, 'unknownUserRead'>
   readonly logger: Logger
   /** Epoch milliseconds. */
@@ -142,11 +145,12 @@ export class UnknownUsers {
   }
 
   async #publish(found: readonly SubjectFact[], readAt: number): Promise<void> {
-    const { publisher, workshop, logger } = this.#options
+    const { publisher, workshop, writtenGrants, logger } = this.#options
     const matrix = await publisher.publish(async (held) => {
       // A rebuild that began later has read them itself; before the first there is nothing to add to.
       if (!held || held.takenAt >= readAt) return undefined
-      return await workshop.merge(held.buffer, found)
+      const subjects = writtenGrants?.corrected(held, found, readAt) ?? found
+      return await workshop.merge(held.buffer, subjects)
     })
     if (!matrix) return
     logger.info({ users: found.length, revision: matrix.revision }, 'unknown users were added')

@@ -376,7 +376,12 @@ test('permissions that the client lacks are named', async (t) => {
     t.equal(await caller.outcome({ userId: users.alice, permission: VIEW }), 'allowed')
     const { warnings, platform, matrix } = (await caller.admin('/admin/v1/matrix')).body
     const missing = platform.missingPermissions.map((each: Named) => each.permission)
-    t.same(missing, ['authorization:grant:view', 'authorization:policy:view'])
+    t.same(missing, [
+      'authorization:grant:view',
+      'authorization:policy:view',
+      'authorization:grant:add',
+      'authorization:grant:delete',
+    ])
     for (const permission of missing) {
       t.ok(
         warnings.some((warning: string) => warning.includes(permission)),

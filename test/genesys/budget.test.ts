@@ -176,6 +176,8 @@ test('repeats a write only where it cannot have been executed', async (t) => {
     t.equal(retryCause(outcome, true), read, JSON.stringify(outcome))
     t.equal(retryCause(outcome, false), write, JSON.stringify(outcome))
   }
+  t.equal(retryCause(answered(409), true), undefined)
+  t.equal(retryCause(answered(409), true, true), '409', 'another write at that moment')
 })
 
 function openTokens(lifetimeSeconds: number) {

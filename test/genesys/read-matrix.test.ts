@@ -373,7 +373,7 @@ test('ids that nobody has cost one request together', async (t) => {
   const strangers = Array.from({ length: MAX_SUBJECTS - 1 }, (_, index) => {
     return `a0000000-0000-4000-8000-${`${index}`.padStart(12, '0')}`
   }).filter((id) => !Object.values<string>(users).includes(id))
-  await preflight(platform.read, signal)
+  await preflight(platform, signal)
   simulator.requests.reset()
   t.same(await readSubjects(platform.read, strangers, signal), { found: [], absent: strangers })
   t.equal(simulator.requests.total, 1)
@@ -437,33 +437,35 @@ test('preflight names the organisation and what the client lacks', async (t) => 
     { clients: [client] },
     { clientId: id, clientSecret: client.secret },
   )
-  const result = await preflight(context.platform.read, signal)
+  const result = await preflight(context.platform, signal)
   t.match(result, { organizationName: 'Small World', permissionsKnown: true })
   const lacking = result.missing.map(({ permission, essential }) => [permission, essential])
   t.same(lacking, [
     ['authorization:role:view', true],
     ['authorization:grant:view', false],
     ['authorization:policy:view', false],
+    ['authorization:grant:add', false],
+    ['authorization:grant:delete', false],
   ])
 })
 
 test('preflight goes without what the platform does not tell', async (t) => {
   await using context = await openUnderTest()
   const { simulator, platform } = context
-  t.same((await preflight(platform.read, signal)).missing, [])
+  t.same((await preflight(platform, signal)).missing, [])
   const refuse = (path: string | RegExp): void => {
     simulator.faults.add({ kind: 'status', status: 403, match: { path } })
   }
   refuse('/api/v2/tokens/me')
   refuse(/authorization\/subjects/)
-  t.match(await preflight(platform.read, signal), {
+  t.match(await preflight(platform, signal), {
     organizationName: 'Small World',
     permissionsKnown: false,
     missing: [],
   })
   refuse('/api/v2/organizations/me')
   const unknown = { code: 'upstream-busy', message: /does not say whose organisation/ }
-  t.match(await failureOf(preflight(platform.read, signal)), unknown)
+  t.match(await failureOf(preflight(platform, signal)), unknown)
   t.match(await failureOf(read(platform)), unknown)
 })
 
@@ -484,11 +486,11 @@ test('a login that is refused is no answer to what was asked', async (t) => {
     const { simulator, platform } = context
     simulator.faults.add({ ...fault, match: { path: '/oauth/token' } })
     const told = JSON.stringify(fault)
-    t.equal((await failureOf(preflight(platform.read, signal))).code, code, told)
+    t.equal((await failureOf(preflight(platform, signal))).code, code, told)
     t.equal((await failureOf(readSubjects(platform.read, [users.alice], signal))).code, code, told)
     t.equal((await failureOf(read(platform))).code, code, told)
     simulator.faults.clear()
-    t.match(await preflight(platform.read, signal), { organizationName: 'Small World' })
+    t.match(await preflight(platform, signal), { organizationName: 'Small World' })
   }
 })
 
@@ -497,7 +499,7 @@ test('a refused login in the middle leaves nothing out', async (t) => {
     for (const path of [SUBJECT, '/api/v2/authorization/policies', '/api/v2/tokens/me']) {
       await using context = await openUnderTest({}, { concurrency: 1 })
       const { simulator, platform } = context
-      await preflight(platform.read, signal)
+      await preflight(platform, signal)
       // Each refusal of the token makes for another login.
       simulator.faults.add({ kind: 'status', status: 401, match: { path } })
       simulator.faults.add({ kind: 'status', status, match: { path: '/oauth/token' } })
@@ -516,7 +518,7 @@ test('a page of something in between is no word of the platform', async (t) => {
     upstream: { status: 404, code: '' },
   })
   simulator.faults.add({ kind: 'html-error', status: 403, match: { path: '/api/v2/tokens/me' } })
-  t.match(await failureOf(preflight(platform.read, signal)), { upstream: { status: 403 } })
+  t.match(await failureOf(preflight(platform, signal)), { upstream: { status: 403 } })
 })
 
 test('a permission held in some divisions only is reported as a shortfall', async (t: Test) => {
@@ -531,7 +533,7 @@ test('a permission held in some divisions only is reported as a shortfall', asyn
   world.grants.add(id, roleId, divisions.sales)
   const clients = [{ id, secret: 'x', name: 'Narrow' }]
   await using context = await openUnderTest({ world, clients }, { clientId: id, clientSecret: 'x' })
-  const { missing } = await preflight(context.platform.read, signal)
-  t.equal(missing.length, 4)
+  const { missing } = await preflight(context.platform, signal)
+  t.equal(missing.length, 6)
   t.ok(missing.every((item) => !item.essential && /some divisions only/.test(item.neededFor)))
 })

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { startSimulator } from '../../simulator/server.ts'
+import type { RoleRule } from '../../src/domain/role-rules.ts'
 import { DEFAULT_CLIENT } from '../../simulator/simulated-client.ts'
 import { SMALL_WORLD, smallWorld } from '../../simulator/small-world.ts'
 import { isEmptyDrift } from '../../src/domain/compare-matrices.ts'
@@ -9,6 +10,7 @@ import type { Progress } from '../../src/domain/directory.ts'
 import { evaluate } from '../../src/domain/evaluate.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import { Matrix } from '../../src/domain/matrix.ts'
+import type { GrantIntent } from '../../src/domain/role-change.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { plainFailure, reviveFailure } from '../../src/genesys/thread-messages.ts'
 import { ThreadLink } from '../../src/genesys/thread-link.ts'
@@ -18,6 +20,12 @@ import { allTextOf } from './platform-under-test.ts'
 
 const { users, roles, divisions } = SMALL_WORLD
 const { signal } = new AbortController()
+
+const OLIVIA_AS_AGENT: GrantIntent = {
+  kind: 'delta',
+  grant: [{ roleId: roles.agent, divisionId: divisions.support }],
+  revoke: [],
+}
 
 async function openBoth(more: Partial<UpstreamOptions> = {}) {
   const simulator = await startSimulator({ world: smallWorld(), requestsPerMinute: 0 })
@@ -42,7 +50,7 @@ async function openBoth(more: Partial<UpstreamOptions> = {}) {
   }
 }
 
-test('reads, merges and compares in a thread of its own', async (t) => {
+test('reads, merges, compares and simulates in a thread of its own', async (t) => {
   await using context = await openBoth()
   const { simulator, upstream, events } = context
   t.same(events, [], 'nothing is started before the first call')
@@ -61,6 +69,20 @@ test('reads, merges and compares in a thread of its own', async (t) => {
   const drift = await upstream.compare(before, after)
   t.match(drift.entries, [{ kind: 'grant_added', id: users.olivia }])
   t.ok(isEmptyDrift(await upstream.compare(after, await readAgain(upstream))))
+  const { entries } = await upstream.simulate(before, {
+    change: { kind: 'users', changes: [{ userId: users.olivia, intent: OLIVIA_AS_AGENT }] },
+    rules: [],
+    timestamp: '2026-01-31T12:00:00.000Z',
+    limit: 10,
+    offset: 0,
+  })
+  t.match(entries, [{ userId: users.olivia }])
+  t.ok(entries[0]?.addedPermissions.includes('routing:queue:view'))
+  const rules: readonly RoleRule[] = [
+    { name: 'r', kind: 'requires', role: roles.agent, requires: [roles.unused], scope: 'overall' },
+  ]
+  const { conflicts } = await upstream.conflicts(after, rules, 100)
+  t.ok(conflicts.some(({ userId }) => userId === users.olivia))
 
   t.match(events[0], { type: 'thread', state: 'started' })
   const types = new Set(events.map((event) => event.type))

@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { Environment, readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config.ts'
+import { Environment } from '../../src/environment.ts'
 import { NAMES, VARIABLES } from './support/configuration.ts'
 import { readText } from './support/repository.ts'
 

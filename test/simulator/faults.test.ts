@@ -83,6 +83,22 @@ test('faults strike what they match, and nothing else', async (t) => {
     t.equal((await caller.get(USERS)).status, 200)
   })
 
+  t.test('an answer that is lost, the work being done', async (t) => {
+    const { users, roles } = SMALL_WORLD
+    const path = `/api/v2/authorization/subjects/${users.olivia}/divisions/*/roles/${roles.agent}`
+    faults.add({ match: { path }, kind: 'lost-answer', times: 1 })
+    await t.rejects(caller.send('POST', path))
+    t.equal(caller.simulator.world.grants.ofSubject(users.olivia).length, 1)
+    faults.add({ match: { path: USERS }, kind: 'lost-answer', times: 1 })
+    await t.rejects(caller.get(USERS))
+  })
+
+  t.test('a refusal in words of one’s own', async (t) => {
+    const said = { status: 422, code: 'some.code', message: 'Not today.' }
+    faults.add({ match: { path: USERS }, kind: 'status', ...said, times: 1 })
+    t.match((await caller.get(USERS)).body, said)
+  })
+
   t.test('an answer that takes its time is still true', async (t) => {
     faults.add({ match: { path: USERS }, kind: 'slow', delayMs: 20 })
     t.equal((await caller.get(USERS)).body.total, 9)

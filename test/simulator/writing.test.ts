@@ -74,6 +74,38 @@ test('bulk operations', async (t) => {
   })
 })
 
+test('a subject holds so many direct grants at most', async (t) => {
+  const caller = await startCaller(t, { maxGrantsPerSubject: 2 })
+  const path = `${SUBJECTS}/${users.olivia}`
+  const everywhere = Object.values(divisions).map((divisionId) => ({
+    roleId: roles.agent,
+    divisionId,
+  }))
+  t.ok(everywhere.length > 2)
+  const refused = await caller.send('POST', `${path}/bulkadd`, { grants: everywhere })
+  t.equal(refused.status, 400)
+  t.equal(refused.body.code, 'max.role.assignments.exceeded')
+  t.strictSame(await directGrants(caller, users.olivia), [])
+  const some = { grants: everywhere.slice(0, 2) }
+  t.equal((await caller.send('POST', `${path}/bulkadd`, some)).status, 204)
+  t.equal((await caller.send('POST', `${path}/bulkadd`, some)).status, 204, 'held already')
+  const single = `${path}/divisions/*/roles/${roles.supervisor}`
+  t.equal((await caller.send('POST', single)).status, 400)
+  const replaced = { grants: everywhere.slice(1, 3) }
+  t.equal((await caller.send('POST', `${path}/bulkreplace`, replaced)).status, 204)
+})
+
+test('a role that is deleted before a write shows takes the grants along', async (t) => {
+  let now = 0
+  const caller = await startCaller(t, { now: () => now, consistencyDelayMs: 1000 })
+  const path = `${SUBJECTS}/${users.olivia}/divisions/*/roles/${roles.unused}`
+  t.equal((await caller.send('POST', path)).status, 204)
+  caller.simulator.deleteRole(roles.unused)
+  now += 1000
+  t.strictSame(await directGrants(caller, users.olivia), [])
+  t.equal((await caller.send('POST', path)).status, 404)
+})
+
 test('single grants and grants of a role to many', async (t) => {
   const caller = await startCaller(t)
   const path = `${SUBJECTS}/${users.olivia}/divisions/*/roles/${roles.agent}`

@@ -7,7 +7,6 @@ import { fastify } from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { Failure } from '../../domain/failure.ts'
 import type { Scope } from '../../domain/principal.ts'
-import type { Rebuilds } from '../../domain/rebuild.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { callerOf, decorateRequests, requireAccess } from '../access.ts'
@@ -18,12 +17,20 @@ import type { PlaneDescription } from '../openapi.ts'
 import type { ProblemDeps } from '../problems.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
+import type { RefusedLogins } from '../refused-logins.ts'
+import { auditRoutes } from './audit-routes.ts'
+import type { AuditRouteDeps } from './audit-routes.ts'
 import { docsRoutes, READ_SCOPES } from './docs-routes.ts'
 import { lookUpRoutes } from './look-up-routes.ts'
 import { matrixRoute } from './matrix-route.ts'
 import type { MatrixRouteDeps } from './matrix-route.ts'
 import { metricsRoute } from './metrics-route.ts'
 import { rebuildRoutes } from './rebuild-routes.ts'
+import type { RebuildRouteDeps } from './rebuild-routes.ts'
+import { reportRoutes } from './report-routes.ts'
+import type { ReportRouteDeps } from './report-routes.ts'
+import { roleChangeRoutes } from './role-change-routes.ts'
+import type { RoleChangeRouteDeps } from './role-change-routes.ts'
 import { tryRoutes } from './try-routes.ts'
 
 declare module 'fastify' {
@@ -33,17 +40,23 @@ declare module 'fastify' {
   }
 }
 
-export type AdminAppDeps = MatrixRouteDeps & {
+type RouteDeps = MatrixRouteDeps &
+  RebuildRouteDeps &
+  RoleChangeRouteDeps &
+  AuditRouteDeps &
+  ReportRouteDeps
+
+export type AdminAppDeps = RouteDeps & {
   readonly metrics: Pick<Metrics, 'answered' | 'failed'>
   readonly logger: Pick<Logger, 'error'>
   readonly auth: Authenticator
-  readonly rebuilds: Rebuilds
   readonly registry: Metrics['registry']
   /** The check plane: its document is shown beside this one's, and can be tried from there. */
   readonly checkApp: Pick<FastifyInstance, 'swagger' | 'ready' | 'inject'>
   /** True once the service is shutting down. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
+  readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
 }
 
 const REQUESTS_PER_SECOND = 20
@@ -64,6 +77,11 @@ const DESCRIPTION: PlaneDescription = {
     'For administrators and Prometheus. Reading needs the scope `admin:read`, changing `admin:write`.',
   tags: [
     { name: 'matrix', description: 'What is served, and reading it again' },
+    {
+      name: 'role-changes',
+      description: 'Simulate, apply, stop, resume and undo changes of roles',
+    },
+    { name: 'audit', description: 'The trail, and reports on it' },
     { name: 'look-up', description: 'Ids by name' },
     { name: 'service', description: 'What the service says of itself' },
     { name: 'health', description: 'Open to all' },
@@ -110,7 +128,10 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   void app.register(tryRoutes(deps.checkApp, RATE))
   void app.register((guarded, _options, done) => {
     guardRoutes(guarded, deps.auth)
-    void guarded.register(rebuildRoutes(deps.rebuilds))
+    void guarded.register(rebuildRoutes(deps))
+    void guarded.register(roleChangeRoutes(deps))
+    void guarded.register(auditRoutes(deps))
+    void guarded.register(reportRoutes(deps))
     void guarded.register(matrixRoute(deps))
     void guarded.register(lookUpRoutes(deps.matrices))
     void guarded.register(metricsRoute(deps.registry))

@@ -1,5 +1,6 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { AuditTrail } from '../../domain/audit.ts'
 import type { Rebuilds } from '../../domain/rebuild.ts'
 import { callerOf } from '../access.ts'
 import { problems } from '../schemas.ts'
@@ -36,8 +37,13 @@ const Body = Type.Union([
   Type.Null({ description: 'An empty body will do' }),
 ])
 
+export type RebuildRouteDeps = {
+  readonly rebuilds: Rebuilds
+  readonly audit: Pick<AuditTrail, 'append'>
+}
+
 /** `/admin/v1/rebuilds`: start one, follow it. */
-export function rebuildRoutes(rebuilds: Rebuilds): FastifyPluginCallbackTypebox {
+export function rebuildRoutes({ rebuilds, audit }: RebuildRouteDeps): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     app.post(
       '/admin/v1/rebuilds',
@@ -57,12 +63,26 @@ export function rebuildRoutes(rebuilds: Rebuilds): FastifyPluginCallbackTypebox 
           },
         },
       },
-      (request, reply) => {
+      async (request, reply) => {
         const allowShrink = request.body?.allowShrink === true
         const requestedBy = callerOf(request)
+        // First the trail: nothing is started that cannot be recorded.
+        await audit.append([
+          {
+            action: 'rebuild_requested',
+            outcome: 'started',
+            actor: requestedBy,
+            requestId: request.id,
+            userId: null,
+            subjectId: null,
+            before: null,
+            after: null,
+            details: { allowShrink },
+          },
+        ])
         const { rebuild, started } = rebuilds.start({ requestedBy, allowShrink })
         reply.header('location', `/admin/v1/rebuilds/${encodeURIComponent(rebuild.id)}`)
-        void reply.code(started ? 202 : 200).send(rebuild)
+        return await reply.code(started ? 202 : 200).send(rebuild)
       },
     )
     app.get(

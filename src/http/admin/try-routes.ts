@@ -44,6 +44,7 @@ function passOn(checkApp: Pick<FastifyInstance, 'inject'>): FastifyPluginCallbac
           method: request.method as 'GET' | 'HEAD' | 'POST',
           // Not the wildcard parameter: that one is unescaped, and ids may hold a slash.
           url: request.url.replace(MATCHED, ''),
+          remoteAddress: request.ip,
           headers: passedOn(request),
           ...(typeof request.body === 'string' ? { payload: request.body } : {}),
         })

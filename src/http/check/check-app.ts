@@ -8,6 +8,7 @@ import type { Metrics } from '../../observability/metrics.ts'
 import { decorateRequests, requireAccess } from '../access.ts'
 import type { Authenticator } from '../authenticator.ts'
 import type { ProblemDeps } from '../problems.ts'
+import type { RefusedLogins } from '../refused-logins.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
@@ -42,6 +43,7 @@ export type CheckAppDeps = {
   readonly resourceTypes?: ResourceTypes
   /** AuthZEN's metadata; without, its path answers 404. */
   readonly metadata?: Metadata | undefined
+  readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
 }
 
 const DESCRIPTION: PlaneDescription = {

@@ -25,7 +25,7 @@ export const USERS = {
   nobody: id('99'),
 }
 export const DIVISIONS = { home: id('d0'), sales: id('d5'), support: id('d6') }
-const ROLES = { agent: id('f1'), supervisor: id('f2'), reviewer: id('f3') }
+export const ROLES = { agent: id('f1'), supervisor: id('f2'), reviewer: id('f3') }
 const SUPERVISORS = id('9a')
 
 const user = (name: keyof typeof USERS, more: Partial<SubjectFact> = {}): SubjectFact => ({

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client'
 import { Secret } from '../../../src/domain/secret.ts'
 import { ADMIN_SCOPES, CHECK_SCOPES } from '../../../src/domain/principal.ts'
+import type { NewAuditEntry } from '../../../src/domain/audit.ts'
 import type { ApiKey, Scope } from '../../../src/domain/principal.ts'
 import { Failure } from '../../../src/domain/failure.ts'
 import type { Rebuild } from '../../../src/domain/rebuild.ts'
@@ -33,6 +34,7 @@ const createRecord = () => {
     failed: [] as string[],
     took: 0,
     logged: [] as unknown[],
+    audited: [] as NewAuditEntry[],
     unknown: [] as string[],
     metrics: {
       decided: (outcome: number) => void record.decided.push(OUTCOMES[outcome] ?? '?'),
@@ -75,6 +77,31 @@ export function startCheckPlane(t: Told, overrides: Partial<CheckAppDeps> = {}) 
   return { app, served, record, get, post }
 }
 
+const withoutStore = (): never => {
+  throw new Failure('store-unavailable', 'this plane has no store')
+}
+
+/** What the admin plane has no use for where no test asks for it. */
+const NO_STORE = {
+  audit: { list: withoutStore, stream: withoutStore, verify: withoutStore },
+  roleChanges: {
+    accept: withoutStore,
+    findAccepted: withoutStore,
+    find: withoutStore,
+    list: withoutStore,
+    items: withoutStore,
+    requestStop: withoutStore,
+    resume: withoutStore,
+    rollback: withoutStore,
+  },
+  reports: { start: withoutStore },
+  reportStore: { find: withoutStore },
+  workshop: { simulate: withoutStore },
+  rules: [],
+  wake: () => undefined,
+  now: Date.now,
+}
+
 /** An admin plane over the sample organisation, closed with the test. */
 export function startAdminPlane(t: Told, overrides: Partial<AdminAppDeps> = {}) {
   const record = createRecord()
@@ -93,6 +120,14 @@ export function startAdminPlane(t: Told, overrides: Partial<AdminAppDeps> = {}) 
       acceptBasic: true,
     }),
     rebuilds,
+    ...NO_STORE,
+    audit: {
+      ...NO_STORE.audit,
+      append: async (entries) => {
+        record.audited.push(...entries)
+        return []
+      },
+    },
     registry: new Registry(),
     checkApp: startCheckPlane(t).app,
     draining: () => false,

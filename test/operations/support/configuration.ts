@@ -1,4 +1,4 @@
-import { Environment, SECRET_VARIABLES } from '../../../src/config.ts'
+import { Environment, SECRET_VARIABLES } from '../../../src/environment.ts'
 
 type Variable = { readonly default?: string | number; readonly description?: string }
 

@@ -1,0 +1,6 @@
+import { test } from 'tap'
+import { dieAtEachStep } from './support/die-at-each-step.ts'
+
+test('killed at every recorded step, nothing is lost or done twice: SQLite', async (t) => {
+  await dieAtEachStep(t, {})
+})

@@ -1,0 +1,204 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { SMALL_WORLD } from '../../../simulator/small-world.ts'
+import type { Simulator } from '../../../simulator/server.ts'
+import type { Body } from './caller.ts'
+import { environment, temporaryFolder } from './environment.ts'
+import { startServiceProcess } from './processes.ts'
+import type { ServiceProcess } from './processes.ts'
+import { startPlatform } from './service-under-test.ts'
+import { until } from './until.ts'
+
+const { users, roles, divisions } = SMALL_WORLD
+const COMMAND = [process.execPath, 'test/end-to-end/support/mortal-service.ts']
+const SUBJECTS = '/api/v2/authorization/subjects/{subjectId}'
+const MOVING = new Set(['pending', 'applying', 'rolling-back'])
+
+/** Bob has it already, so that his item is settled without a write. */
+const CHANGED = [users.alice, users.olivia, users.heidi]
+const EVALUATOR_IN_SALES = { roleId: roles.evaluator, divisionId: divisions.sales }
+const SUPERVISOR_EVERYWHERE = { roleId: roles.supervisor, divisionId: '*' }
+const UPDATES = [
+  ...CHANGED.map((userId) => ({ userId, grant: [EVALUATOR_IN_SALES] })),
+  { userId: users.bob, grant: [SUPERVISOR_EVERYWHERE] },
+]
+
+const APPLYING = [
+  'before-planned',
+  'after-planned',
+  'before-write',
+  'after-write',
+  'before-written',
+  'after-written',
+  'before-confirmed',
+  'after-confirmed',
+  'before-settled',
+  'after-settled',
+  'before-ended',
+  'after-ended',
+]
+const UNDOING = [
+  'before-undo-planned',
+  'after-undo-planned',
+  'before-undo-write',
+  'after-undo-write',
+  'before-undo-written',
+  'after-undo-written',
+  'before-undone',
+  'after-undone',
+  'before-ended',
+  'after-ended',
+]
+
+class Mortal {
+  readonly #env: Record<string, string>
+  readonly #killFile: string
+  #process: ServiceProcess | undefined
+
+  constructor(env: Record<string, string>) {
+    this.#killFile = join(env['DATA_DIR'] ?? '', 'kill-at')
+    this.#env = { ...env, KILL_FILE: this.#killFile }
+  }
+
+  async running(): Promise<ServiceProcess> {
+    this.#process ??= await startServiceProcess(this.#env, COMMAND)
+    await this.#process.caller.untilReady()
+    return this.#process
+  }
+
+  async killAt(step: string): Promise<void> {
+    await writeFile(this.#killFile, step)
+  }
+
+  async killed(): Promise<{ readonly signal: string | null }> {
+    const end = await this.#process?.exited
+    this.#process = undefined
+    return end ?? { signal: null }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.[Symbol.asyncDispose]()
+  }
+}
+
+async function ended(service: ServiceProcess, id: string | undefined): Promise<Body> {
+  return await until('the batch has come to rest', async () => {
+    const { status, body } = await service.caller.admin(`/admin/v1/role-changes/${id}`)
+    return status === 200 && !MOVING.has(body.state) && body
+  })
+}
+
+async function post(
+  service: ServiceProcess,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Body> {
+  const answer = await service.caller.admin(`/admin/v1/role-changes${path}`, { body, headers })
+  if (answer.status !== 202 && answer.status !== 200) {
+    throw new Error(`${path} answered ${answer.status} ${answer.text}`)
+  }
+  return answer.body
+}
+
+/** Accepts a batch of a process that may die before it has answered; asking again is safe. */
+async function accept(service: ServiceProcess, comment: string): Promise<string | undefined> {
+  const headers = { 'idempotency-key': comment }
+  try {
+    return (await post(service, '', { updates: UPDATES, comment }, headers)).id
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+function holdings(simulator: Simulator): Record<string, string[]> {
+  return Object.fromEntries(
+    [...CHANGED, users.bob].map((userId) => {
+      const grants = simulator.world.grants.ofSubject(userId)
+      return [userId, grants.map(({ roleId, divisionId }) => `${roleId} ${divisionId}`).toSorted()]
+    }),
+  )
+}
+
+/** Kills the service at each moment in turn, on one database and one platform. */
+export async function dieAtEachStep(t: Test, database: Record<string, string>): Promise<void> {
+  const folder = await temporaryFolder()
+  t.teardown(() => folder[Symbol.asyncDispose]())
+  const simulator = await startPlatform()
+  t.teardown(() => simulator.close())
+  await using mortal = new Mortal({ ...environment(simulator.url, folder.path), ...database })
+  const before = holdings(simulator)
+  const after = Object.fromEntries(
+    Object.entries(before).map(([userId, held]) => {
+      const added = CHANGED.includes(userId as never)
+        ? [`${roles.evaluator} ${divisions.sales}`]
+        : []
+      return [userId, [...held, ...added].toSorted()]
+    }),
+  )
+
+  for (const step of APPLYING) {
+    const writer = await mortal.running()
+    simulator.requests.reset()
+    await mortal.killAt(step)
+    const answered = await accept(writer, step)
+    t.match(await mortal.killed(), { signal: 'SIGKILL' }, step)
+    const survivor = await mortal.running()
+    const id = await accept(survivor, step)
+    t.ok(id !== undefined && (answered === undefined || answered === id), 'it is the same batch')
+    const batch = await ended(survivor, id)
+    t.equal(batch.state, 'succeeded', step)
+    t.same(
+      batch.items.map((item: Body) => item.state),
+      ['applied', 'applied', 'applied', 'unchanged'],
+      step,
+    )
+    t.same(holdings(simulator), after, `${step}: nothing is lost`)
+    const writes = simulator.requests.of(`POST ${SUBJECTS}/bulkadd`)
+    t.equal(writes, CHANGED.length, `${step}: nothing is done twice`)
+    await post(survivor, `/${id}/rollback`, {})
+    t.equal((await ended(survivor, id)).state, 'rolled-back', step)
+    t.same(holdings(simulator), before, `${step}: undone`)
+  }
+
+  for (const step of UNDOING) {
+    const writer = await mortal.running()
+    const id = await accept(writer, `undo-${step}`)
+    t.equal((await ended(writer, id)).state, 'succeeded')
+    simulator.requests.reset()
+    await mortal.killAt(step)
+    // It may be dead before it has answered.
+    await post(writer, `/${id}/rollback`, {}).catch((error: unknown) => error)
+    t.match(await mortal.killed(), { signal: 'SIGKILL' }, step)
+    const survivor = await mortal.running()
+    t.equal((await ended(survivor, id)).state, 'rolled-back', step)
+    t.same(holdings(simulator), before, `${step}: nothing is left`)
+    const writes = simulator.requests.of(`POST ${SUBJECTS}/bulkremove`)
+    t.equal(writes, CHANGED.length, `${step}: nothing is undone twice`)
+  }
+
+  const last = await mortal.running()
+  const { body } = await last.caller.admin('/admin/v1/audit/verification')
+  t.match(body, { intact: true, broken: null })
+  await everyChangeIsToldOnce(t, last)
+}
+
+/** For every user of every batch there is one entry that tells of the change, and one of its undoing. */
+async function everyChangeIsToldOnce(t: Test, service: ServiceProcess): Promise<void> {
+  const told = new Map<string, number>()
+  let cursor = ''
+  do {
+    const query = `action=role_assignment_change&outcome=succeeded&limit=500${cursor}`
+    const { body } = await service.caller.admin(`/admin/v1/audit/entries?${query}`)
+    for (const { subjectId, userId } of body.items) {
+      const key = `${subjectId} ${userId}`
+      told.set(key, (told.get(key) ?? 0) + 1)
+    }
+    cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : ''
+  } while (cursor !== '')
+  const batches = APPLYING.length + UNDOING.length
+  t.equal(told.size, batches * CHANGED.length)
+  t.same(new Set(told.values()), new Set([2]), 'done once, undone once')
+}

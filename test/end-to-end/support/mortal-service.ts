@@ -1,0 +1,36 @@
+import { readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { readConfig } from '../../../src/config.ts'
+import { createService } from '../../../src/service.ts'
+
+/**
+ * The service as it is run, but for one thing: it is killed at the moment that the file KILL_FILE
+ * names, and what it held is free for the next one soon.
+ */
+
+const LEASE_MS = 600
+const file = process.env['KILL_FILE'] ?? ''
+
+function armed(): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
+await using service = await createService(readConfig(process.env), {
+  drainMs: 0,
+  roleChanges: {
+    leaseMs: LEASE_MS,
+    onStep(step) {
+      if (armed() !== step) return
+      rmSync(file)
+      process.kill(process.pid, 'SIGKILL')
+    },
+  },
+})
+await service.start(stop.signal)
+if (!stop.signal.aborted) await once(stop.signal, 'abort')

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Test } from 'tap'
+import type { DatabaseLocation } from '../../../src/store/dialect.ts'
+
+/** An empty database of a test's own, with a way in that knows nothing of the store. */
+export type TestDatabase = {
+  readonly location: DatabaseLocation
+  /** A folder of the test's own. */
+  readonly folder: string
+  /** Runs statements on a connection of their own; answers the rows of the last. */
+  execute(...statements: readonly string[]): Promise<readonly Record<string, unknown>[]>
+  /** Removes every trigger, as somebody would who wants to change the trail. */
+  dropGuards(): Promise<void>
+}
+
+export type CreateDatabase = (t: Test) => Promise<TestDatabase>
+
+export async function temporaryFolder(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'store-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export async function createSqliteDatabase(t: Test): Promise<TestDatabase> {
+  const folder = await temporaryFolder(t)
+  const path = join(folder, 'store.db')
+  const execute = async (...statements: string[]): Promise<Record<string, unknown>[]> => {
+    const database = new DatabaseSync(path, { timeout: 5_000 })
+    try {
+      return statements.map((sql) => database.prepare(sql).all()).at(-1) ?? []
+    } finally {
+      database.close()
+    }
+  }
+  return {
+    location: { kind: 'sqlite', path },
+    folder,
+    execute,
+    async dropGuards() {
+      const triggers = await execute(`select name from sqlite_master where type = 'trigger'`)
+      await execute(...triggers.map(({ name }) => `drop trigger ${String(name)}`))
+    },
+  }
+}
