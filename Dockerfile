@@ -50,7 +50,8 @@ EXPOSE 8080 8081
 VOLUME ["/var/lib/permission-check"]
 USER 1000:1000
 STOPSIGNAL SIGTERM
-# Live, not ready: an instance without a servable matrix must be left to rebuild, not restarted.
+# Live, not ready: an instance without a servable matrix must be left to rebuild, not restarted. On
+# the admin listener, which speaks plain HTTP whether or not the check listener has a certificate.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health/live', { signal: AbortSignal.timeout(4000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.ADMIN_PORT + '/health/live', { signal: AbortSignal.timeout(4000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]

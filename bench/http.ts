@@ -18,10 +18,10 @@ import { pick, seededRandom } from './random.ts'
 import { CHECK_KEY, placeSnapshot, startServiceProcess } from './service-process.ts'
 
 /** Short and many: what else the machine does then falls on both sides alike. */
-const ROUNDS = 15
+export const ROUNDS = 15
 const MEASURE_MS = 1_000
-const BATCH_SIZE = 1_000
-const HEADERS = `host: 127.0.0.1\r\nauthorization: Bearer ${CHECK_KEY}\r\n`
+export const BATCH_SIZE = 1_000
+export const HEADERS = `host: 127.0.0.1\r\nauthorization: Bearer ${CHECK_KEY}\r\n`
 
 export type HttpFigures = {
   /** Requests a second of the server's processor time, medians of alternating runs. */
@@ -65,11 +65,11 @@ export async function measureHttp(): Promise<HttpFigures> {
   }
 }
 
-function order(port: number, requests: readonly string[], connections = 32): LoadOrder {
+export function order(port: number, requests: readonly string[], connections = 32): LoadOrder {
   return { port, requests, connections, warmUpMs: 300, measureMs: MEASURE_MS, rate: 0 }
 }
 
-type Target = { readonly order: LoadOrder; readonly pid: number | undefined }
+export type Target = { readonly order: LoadOrder; readonly pid: number | undefined }
 
 async function alternate(orders: Readonly<Record<Candidate, Target>>): Promise<HttpFigures> {
   const rounds: Record<Candidate, number>[] = []
@@ -96,7 +96,7 @@ async function alternate(orders: Readonly<Record<Candidate, Target>>): Promise<H
  * Requests a second of the server's processor time: on a core of its own that is its throughput,
  * and where something else uses the core too it still is what the server would reach.
  */
-async function requestRate({ order, pid }: Target): Promise<number> {
+export async function requestRate({ order, pid }: Target): Promise<number> {
   const before = cpuSeconds(pid)
   const { answered, answeredInAll, failed, seconds } = await runLoad(order)
   // Where others use the core the service may call itself overloaded for a moment; that is right.

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { measureAudit } from './audit.ts'
+import { measureAuthzen } from './authzen.ts'
 import { measureHttp } from './http.ts'
 import { OTHER_CORE, pinning } from './processes.ts'
 import { measureRebuild } from './rebuild.ts'
@@ -12,7 +13,7 @@ import { measureStart } from './start.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
- * `npm run bench [-- matrix http start rebuild simulation audit role-changes]`: measures what is
+ * `npm run bench [-- matrix http authzen start rebuild simulation audit role-changes]`: measures what is
  * named, or all, prints a table and writes it to `bench/results/latest.json` and into the README;
  * figures of parts that were not run stay as they were. Every figure that has a goal is a bound, or a
  * ratio of two things measured side by side within one part.
@@ -29,6 +30,7 @@ type Figure = {
 const PARTS: Record<string, () => Promise<Figure[]>> = {
   matrix: async () => measureMatrix(),
   http: httpFigures,
+  authzen: authzenFigures,
   start: startFigures,
   rebuild: rebuildFigures,
   simulation: async () => simulationFigures(),
@@ -112,6 +114,36 @@ async function httpFigures(): Promise<Figure[]> {
       value: batchCompactToSingle,
       unit: '×',
       goal: '>= 60',
+    },
+  ]
+}
+
+async function authzenFigures(): Promise<Figure[]> {
+  const figures = await measureAuthzen()
+  return [
+    { name: 'AuthZEN evaluations', value: figures.evaluation, unit: 'requests/s' },
+    {
+      name: 'AuthZEN evaluation against single checks',
+      value: figures.evaluationToCheck,
+      unit: '×',
+      goal: '>= 0.8',
+    },
+    {
+      name: 'the same without paths in the answer',
+      value: figures.unexplainedToCheck,
+      unit: '×',
+    },
+    {
+      name: 'AuthZEN evaluations of 1,000 against single ones',
+      value: figures.batchToEvaluation,
+      unit: '×',
+      goal: '>= 10',
+    },
+    {
+      name: 'who-can over 100,000 users in process',
+      value: figures.whoCanMs,
+      unit: 'ms',
+      goal: '<= 50',
     },
   ]
 }

@@ -4,6 +4,8 @@ import { Failure } from './domain/failure.ts'
 import { ADMIN_SCOPES, CHECK_SCOPES, parseApiKeys } from './domain/principal.ts'
 import type { ApiKey, Scope } from './domain/principal.ts'
 import { resolveRegion } from './domain/region.ts'
+import { parseResourceTypes } from './domain/resource-types.ts'
+import type { ResourceTypes } from './domain/resource-types.ts'
 import { DEFAULT_ROLE_RULES } from './domain/role-rules.ts'
 import type { RoleRule } from './domain/role-rules.ts'
 import { Secret } from './domain/secret.ts'
@@ -34,7 +36,17 @@ export type Config = {
     readonly organizationId: string | undefined
     readonly requestsPerMinute: number
   }
-  readonly check: { readonly host: string; readonly port: number; readonly rateLimit: number }
+  readonly check: {
+    readonly host: string
+    readonly port: number
+    readonly rateLimit: number
+    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  }
+  readonly authzen: {
+    readonly publicUrl: string | undefined
+    readonly resourceTypes: ResourceTypes
+    readonly signingKeyFile: string | undefined
+  }
   readonly admin: { readonly host: string; readonly port: number }
   readonly auth: {
     readonly none: boolean
@@ -93,6 +105,22 @@ function checkTogether(environment: Environment, faults: string[]): void {
   if ((writer === undefined) !== (secret === undefined)) {
     faults.push('GENESYS_WRITE_CLIENT_ID and GENESYS_WRITE_CLIENT_SECRET must be set together')
   }
+  if ((environment.TLS_CERT_FILE === undefined) !== (environment.TLS_KEY_FILE === undefined)) {
+    faults.push('TLS_CERT_FILE and TLS_KEY_FILE must be set together')
+  }
+  check('PUBLIC_URL', (value) =>
+    // A star would be a wildcard in the path of the metadata.
+    isHttpUrl(value) && !value.includes('*')
+      ? undefined
+      : 'must be an https URL without user, query or fragment',
+  )
+  check('AUTHZEN_RESOURCE_TYPES', (value) => {
+    try {
+      parseResourceTypes(value)
+    } catch (error) {
+      return `cannot be read: ${(error as Error).message}`
+    }
+  })
   checkAuth(environment, faults)
 }
 
@@ -180,6 +208,12 @@ function toConfig(
       host: environment.HOST,
       port: environment.PORT,
       rateLimit: environment.RATE_LIMIT,
+      tls: tlsFiles(environment),
+    },
+    authzen: {
+      publicUrl: environment.PUBLIC_URL,
+      resourceTypes: parseResourceTypes(environment.AUTHZEN_RESOURCE_TYPES ?? ''),
+      signingKeyFile: environment.AUTHZEN_SIGNING_KEY_FILE,
     },
     admin: { host: environment.ADMIN_HOST, port: environment.ADMIN_PORT },
     rebuild: {
@@ -192,6 +226,11 @@ function toConfig(
     logLevel: environment.LOG_LEVEL,
     ...read,
   }
+}
+
+function tlsFiles({ TLS_CERT_FILE, TLS_KEY_FILE }: Environment): Config['check']['tls'] {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined
+  return { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE }
 }
 
 function isHttpUrl(value: string): boolean {

@@ -39,6 +39,9 @@ export const Environment = Type.Object({
     description: 'Admin plane: address',
   }),
   ADMIN_PORT: port(8081, 'Admin plane: port'),
+  PUBLIC_URL: Type.Optional(text('https URL under which callers reach the check plane')),
+  TLS_CERT_FILE: Type.Optional(text('Check plane: path of its certificate chain in PEM')),
+  TLS_KEY_FILE: Type.Optional(text('Check plane: path of its private key in PEM')),
   CHECK_API_KEYS: Type.Optional(text('Keys of the check plane: name[:scope+scope]=secret,…')),
   ADMIN_API_KEYS: Type.Optional(text('Keys of the admin plane: name[:scope+scope]=secret,…')),
   JWT_ISSUER: Type.Optional(text('Issuer of tokens that both planes accept')),
@@ -86,6 +89,10 @@ export const Environment = Type.Object({
     default: 0,
     description: 'Audit entries older than this are removed; 0 keeps them for ever',
   }),
+  AUTHZEN_RESOURCE_TYPES: Type.Optional(text('Own names of resource types: type=domain:entity,…')),
+  AUTHZEN_SIGNING_KEY_FILE: Type.Optional(
+    text('Path of a private key, PEM or JWK, that signs the AuthZEN metadata'),
+  ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) =>
       Type.Literal(level),

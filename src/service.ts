@@ -9,6 +9,7 @@ import { createLogger } from './observability/logger.ts'
 import type { Logger } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import { createApps } from './service/apps.ts'
+import { readCheckListener } from './service/check-listener.ts'
 import { createChangeWorkers } from './service/change-workers.ts'
 import type { ChangeOverrides } from './service/change-workers.ts'
 import { openMatrices } from './service/held-matrices.ts'
@@ -58,9 +59,10 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   const changes = createChangeWorkers({ ...parts, overrides: overrides.roleChanges }, stack)
   const workers = createWorkers({ ...parts, ...changes }, stack)
   const draining = { value: false }
-  const apps = createApps({ ...parts, ...changes, ...workers, draining }, stack)
+  const listener = await readCheckListener(config, logger)
+  const apps = createApps({ ...parts, ...changes, ...workers, ...listener, draining }, stack)
   const disposables = stack.move()
-  const checkUrl = (): string => urlOf(apps.check)
+  const checkUrl = (): string => urlOf(apps.check, listener.tls && 'https')
   const adminUrl = (): string => urlOf(apps.admin)
   return {
     get checkUrl() {

@@ -40,6 +40,7 @@ type Document = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
 }
 
+const METADATA = '/.well-known/authzen-configuration'
 const PROBLEM = 'application/problem+json'
 
 const published = (plane: PlaneName): Document =>
@@ -118,7 +119,10 @@ for (const plane of PLANE_NAMES) {
       t.equal(!open, '401' in responses && '403' in responses, `${where} documents refusals`)
       for (const [status, { content }] of Object.entries(responses)) {
         if (good.includes(status)) continue
-        t.same(content[PROBLEM]?.schema, { $ref: '#/components/schemas/Problem' }, where + status)
+        const { [PROBLEM]: problem, 'text/plain': message } = content
+        // AuthZEN's errors are as that standard has them.
+        if (path.startsWith('/access/')) t.equal(message?.schema['type'], 'string', where + status)
+        else t.same(problem?.schema, { $ref: '#/components/schemas/Problem' }, where + status)
       }
     }
     t.end()
@@ -200,9 +204,15 @@ function closed(value: unknown): unknown {
 type Asked = readonly [PlaneName, string, string, number, unknown?]
 
 test('live answers are as described', async (t) => {
-  await using context = await startUnderTest()
+  await using context = await startUnderTest({ env: { PUBLIC_URL: 'https://pdp.example.com' } })
   const { caller } = context
   const { users, divisions } = SMALL_WORLD
+  const decision = {
+    subject: { type: 'user', id: users.alice },
+    action: { name: 'view' },
+    resource: { type: 'routing:queue', id: divisions.support },
+  }
+  const fly = { action: { name: 'fly' } }
   const rebuild = await caller.rebuild()
   const batch = { checks: [{ userId: users.alice, permission: 'routing:queue:view' }] }
   const compact = { userId: users.alice, permissions: ['routing:queue:view'] }
@@ -229,6 +239,21 @@ test('live answers are as described', async (t) => {
     ['check', byUser, '/api/v1/users/nobody/permissions', 404],
     ['check', byPermission, '/api/v1/permissions/quality:evaluation:view/users', 200],
     ['check', '/api/v1/permissions', '/api/v1/permissions?q=queue&limit=5', 200],
+    ['check', '/access/v1/evaluation', '/access/v1/evaluation', 200, decision],
+    ['check', '/access/v1/evaluation', '/access/v1/evaluation', 200, { ...decision, ...fly }],
+    ['check', '/access/v1/evaluations', '/access/v1/evaluations', 200, decision],
+    [
+      'check',
+      '/access/v1/evaluations',
+      '/access/v1/evaluations',
+      200,
+      { evaluations: [decision, {}] },
+    ],
+    ...['subject', 'resource', 'action'].map((kind) => {
+      const path = `/access/v1/search/${kind}`
+      return ['check', path, path, 200, decision] as const
+    }),
+    ['check', METADATA, METADATA, 200],
     ['check', '/health/ready', '/health/ready', 200],
     ['check', '/health/live', '/health/live', 200],
     ['admin', '/admin/v1/matrix', '/admin/v1/matrix', 200],

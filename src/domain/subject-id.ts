@@ -57,18 +57,23 @@ function hex4(at: number): number {
   return (high << 8) | low | ((low & NOT_HEX) << 8)
 }
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** The UUID that was packed into the four words starting at `at`. */
 export function unpackUuid(words: Int32Array, at: number): string {
-  const hex = [0, 1, 2, 3]
-    .map((i) => ((words[at + i] ?? 0) >>> 0).toString(16).padStart(8, '0'))
-    .join('')
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join('-')
+  const b = words[at + 1] ?? 0
+  const c = words[at + 2] ?? 0
+  const first = hex8(words[at] ?? 0)
+  const last = hex4Of(c & 0xffff) + hex8(words[at + 3] ?? 0)
+  return `${first}-${hex4Of(b >>> 16)}-${hex4Of(b & 0xffff)}-${hex4Of(c >>> 16)}-${last}`
+}
+
+function hex8(word: number): string {
+  return hex4Of(word >>> 16) + hex4Of(word & 0xffff)
+}
+
+function hex4Of(half: number): string {
+  return (hexOfByte[half >>> 8] as string) + (hexOfByte[half & 0xff] as string)
 }
 
 /** Spreads the words of {@link packed} over 32 bits; its highest bits name a bucket. */

@@ -36,9 +36,9 @@ export async function closeListener(app: FastifyInstance): Promise<void> {
 }
 
 /** Base URL of an open listener. */
-export function urlOf(app: FastifyInstance): string {
+export function urlOf(app: FastifyInstance, protocol: 'http' | 'https' = 'http'): string {
   const address: AddressInfo | string | null = app.server.address()
   if (address === null || typeof address === 'string') throw new Error('the service is not started')
   const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return `http://${host}:${address.port}`
+  return `${protocol}://${host}:${address.port}`
 }

@@ -66,9 +66,11 @@ export function describePlane(app: FastifyInstance, plane: PlaneDescription): vo
   })
 }
 
+const MATRIX_TAGS = new Set(['checks', 'listings', 'authzen'])
+
 /** Documented here and checked by hand: validating headers on every check would be felt. */
 function withRevisionHeader(schema: FastifySchema | undefined): FastifySchema {
   const documented = schema ?? {}
-  const answersFromMatrix = documented.tags?.some((tag) => tag === 'checks' || tag === 'listings')
+  const answersFromMatrix = documented.tags?.some((tag) => MATRIX_TAGS.has(tag))
   return answersFromMatrix ? { ...documented, headers: MinimumRevision } : documented
 }

@@ -162,11 +162,22 @@ function described({ code, title, status }: ProtocolRefusal): ProblemBody {
   return { type: TYPE_PREFIX + code, title, status }
 }
 
+/** Paths whose errors are as the AuthZEN standard has them: a message (Authorization API 1.0, 10.1). */
+const AUTHZEN_PATH = /^(https?:\/\/[^/]*)?\/access\//i
+
 function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ProblemBody): void {
+  if (AUTHZEN_PATH.test(request.url)) return sendMessage(reply, problem)
   const { type, title, status, detail, ...rest } = problem
   const body = { type, title, status, detail, instance: request.id, ...rest }
   // A string passes by the route's response schema, which may not know this status.
   void reply.code(status).type('application/problem+json').send(JSON.stringify(body))
+}
+
+function sendMessage(reply: FastifyReply, { status, title, detail }: ProblemBody): void {
+  // The standard has no word for a body of another type but that the request is bad.
+  const code = status === UNSUPPORTED_MEDIA_TYPE.status ? 400 : status
+  const message = detail ?? title
+  void reply.code(code).type('text/plain; charset=utf-8').send(message)
 }
 
 function challenge(deps: ProblemDeps, request: FastifyRequest, reply: FastifyReply): void {

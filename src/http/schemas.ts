@@ -148,6 +148,11 @@ const PROBLEM_WORDS: Readonly<Record<number, string>> = {
   503: 'No matrix may be served, the database cannot be reached, or the service is overloaded',
 }
 
+/** What a status says, whatever form the answer has. */
+export function problemWords(status: number): string {
+  return PROBLEM_WORDS[status] ?? ''
+}
+
 /** The problems that a route can answer, as its response schemas. */
 export function problems(...statuses: readonly (keyof typeof PROBLEM_WORDS)[]) {
   return Object.fromEntries(

@@ -1,3 +1,4 @@
+import type { Server as SecureServer } from 'node:https'
 import type { Config, KeySource } from '../config.ts'
 import { buildAdminApp } from '../http/admin/admin-app.ts'
 import { createAuthenticator, openAuthenticator } from '../http/authenticator.ts'
@@ -7,7 +8,10 @@ import { watchEventLoop } from '../http/event-loop-watch.ts'
 import { closeListener } from '../http/listener.ts'
 import type { Logger } from '../observability/logger.ts'
 import { watchKeyFile } from '../worker/key-file.ts'
+import { watchTlsFiles } from '../worker/tls-files.ts'
+import type { TlsPair } from '../worker/tls-files.ts'
 import type { ChangeWorkers } from './change-workers.ts'
+import type { CheckListener } from './check-listener.ts'
 import type { Parts } from './parts.ts'
 import type { Workers } from './workers.ts'
 
@@ -16,7 +20,8 @@ const MAX_EVENT_LOOP_DELAY_MS = 250
 
 type AppParts = Parts &
   ChangeWorkers &
-  Workers & {
+  Workers &
+  CheckListener & {
     readonly draining: { readonly value: boolean }
   }
 
@@ -39,8 +44,16 @@ export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     unknownUsers,
     rateLimit: config.check.rateLimit,
     overloaded: () => eventLoop.late(),
+    resourceTypes: config.authzen.resourceTypes,
+    tls: parts.tls,
+    metadata: parts.metadata,
   })
   stack.defer(() => closeListener(check))
+  if (config.check.tls) {
+    const server = check.server as unknown as SecureServer
+    const onPair = (pair: TlsPair): void => server.setSecureContext(pair)
+    stack.use(watchTlsFiles({ ...config.check.tls, onPair, logger }))
+  }
   const admin = buildAdminApp({
     ...shared,
     auth: openAuth(config, auth.adminKeys, true, logger, stack),

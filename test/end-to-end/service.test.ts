@@ -146,7 +146,7 @@ test('checks over HTTP answer as the organisation itself', async (t) => {
 })
 
 test('every described route of both planes answers', async (t) => {
-  await using context = await startUnderTest()
+  await using context = await startUnderTest({ env: { PUBLIC_URL: 'https://pdp.example.com' } })
   const { caller } = context
   const { id } = await caller.rebuild()
   const query: Record<string, string> = {
@@ -154,7 +154,14 @@ test('every described route of both planes answers', async (t) => {
     '/api/v1/check-permission': `?userId=${users.alice}&permission=${VIEW}`,
   }
   const values: Record<string, string> = { userId: users.alice, permission: VIEW, id }
+  const question = {
+    subject: { type: 'user', id: users.alice },
+    action: { name: 'view' },
+    resource: { type: 'routing:queue', id: SMALL_WORLD.divisions.sales },
+  }
+  const asked = ['evaluation', 'evaluations', 'search/subject', 'search/resource', 'search/action']
   const bodies: Record<string, unknown> = {
+    ...Object.fromEntries(asked.map((path) => [`/access/v1/${path}`, question])),
     '/api/v1/check-permissions': { userId: users.alice, permissions: [VIEW] },
     '/admin/v1/rebuilds': {},
   }

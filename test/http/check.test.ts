@@ -265,7 +265,7 @@ t.test('describes itself as OpenAPI 3.1, the same each time', async (t) => {
   t.equal(JSON.stringify(document), JSON.stringify(second.swagger()))
   t.equal(document.openapi, '3.1.0')
   const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods))
-  t.equal(operations.length, 8)
+  t.equal(operations.length, 14)
   for (const operation of operations) {
     t.hasProps(operation, ['operationId', 'summary', 'description', 'tags', 'responses'])
   }

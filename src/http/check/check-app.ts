@@ -16,6 +16,10 @@ import { createRateLimit } from '../token-buckets.ts'
 import { liveRoute, readyRoute, tooLate } from '../health-routes.ts'
 import { describePlane, TRY_PREFIX } from '../openapi.ts'
 import type { PlaneDescription } from '../openapi.ts'
+import { authzenRoutes } from '../authzen/authzen-routes.ts'
+import { metadataRoute } from '../authzen/metadata-route.ts'
+import type { Metadata } from '../authzen/metadata.ts'
+import type { ResourceTypes } from '../../domain/resource-types.ts'
 import { batchRoute } from './batch-route.ts'
 import { catalogueRoute } from './catalogue-route.ts'
 import { checkRoute } from './check-route.ts'
@@ -35,6 +39,10 @@ export type CheckAppDeps = {
   /** True once the service is shutting down: not ready any more, but still answering. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
+  /** Callers' own names of resource types; none by default. */
+  readonly resourceTypes?: ResourceTypes
+  /** AuthZEN's metadata; without, its path answers 404. */
+  readonly metadata?: Metadata | undefined
   readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
 }
 
@@ -45,6 +53,7 @@ const DESCRIPTION: PlaneDescription = {
   tags: [
     { name: 'checks', description: 'May this user do this?' },
     { name: 'listings', description: 'Who may do what' },
+    { name: 'authzen', description: 'The OpenID AuthZEN Authorization API 1.0' },
     { name: 'health', description: 'Open to all' },
   ],
   schemes: ['bearer'],
@@ -69,12 +78,16 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   })
   void app.register(liveRoute())
   void app.register(readyRoute(deps))
+  void app.register(metadataRoute(deps.metadata))
   void app.register((guarded, _options, done) => {
     guarded.addHook('onRequest', admission(deps))
     void guarded.register(checkRoute(deps))
     void guarded.register(batchRoute(deps))
     void guarded.register(listingRoutes(deps))
     void guarded.register(catalogueRoute(deps))
+    void guarded.register(
+      authzenRoutes({ ...deps, resourceTypes: deps.resourceTypes ?? new Map() }),
+    )
     done()
   })
   return app

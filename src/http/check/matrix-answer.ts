@@ -36,6 +36,27 @@ function ageOf(matrices: ServedMatrices, matrix: Matrix): number {
   return Math.max(0, matrices.ageSeconds(matrix))
 }
 
+/** Tells the age of a matrix in whole seconds; asks for it anew once it has changed. */
+export type AgeClock = (matrix: Matrix) => number
+
+export function createAgeClock(matrices: ServedMatrices): AgeClock {
+  let read: Matrix | undefined
+  let age = 0
+  let agesAt = 0
+  return (matrix) => {
+    // Not the clock of the wall: were that set back, the age would stand still until it caught up.
+    const now = performance.now()
+    if (matrix !== read || now >= agesAt) {
+      read = matrix
+      const seconds = ageOf(matrices, matrix)
+      age = Math.floor(seconds)
+      // When the age reaches its next whole second.
+      agesAt = now + (1 - (seconds % 1)) * 1000
+    }
+    return age
+  }
+}
+
 /** Tells which matrix answered, on a reply that Fastify sends. */
 export function nameMatrix(reply: FastifyReply, matrices: ServedMatrices, matrix: Matrix): void {
   reply.header('x-matrix-revision', String(matrix.revision))
@@ -56,21 +77,16 @@ export type AnswerWriter = (
  * Hijacked because serialization, header merging and hooks of the ordinary reply cost more than the
  * check itself. Node still frames the answer: no body for HEAD, nothing for a socket that is gone.
  */
-export function createAnswerWriter(matrices: ServedMatrices): AnswerWriter {
+export function createAnswerWriter(
+  matrices: ServedMatrices,
+  ageOfMatrix: AgeClock = createAgeClock(matrices),
+): AnswerWriter {
   let named: Matrix | undefined
   let revision = ''
-  let age = ''
-  let agesAt = 0
   return (request, reply, matrix, body, bytes = Buffer.byteLength(body)) => {
-    // Not the clock of the wall: were that set back, the age would stand still until it caught up.
-    const now = performance.now()
-    if (matrix !== named || now >= agesAt) {
+    if (matrix !== named) {
       named = matrix
       revision = String(matrix.revision)
-      const seconds = ageOf(matrices, matrix)
-      age = String(Math.floor(seconds))
-      // When the age reaches its next whole second.
-      agesAt = now + (1 - (seconds % 1)) * 1000
     }
     reply.hijack()
     reply.raw.writeHead(200, [
@@ -82,8 +98,9 @@ export function createAnswerWriter(matrices: ServedMatrices): AnswerWriter {
       'x-matrix-revision',
       revision,
       'x-matrix-age',
-      age,
+      String(ageOfMatrix(matrix)),
     ])
-    reply.raw.end(body)
+    if (bytes === body.length) reply.raw.end(body, 'latin1')
+    else reply.raw.end(body)
   }
 }
