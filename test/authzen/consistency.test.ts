@@ -1,3 +1,4 @@
+import { findRecord } from '../../src/domain/find-records.ts'
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import tap, { test } from 'tap'
