@@ -51,6 +51,7 @@ const FAILURE_CODES = [
   'rate-limited',
   'overloaded',
   'not-ready',
+  'not-offered',
   'store-unavailable',
   'upstream-busy',
   'upstream-refused',
