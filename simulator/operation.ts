@@ -30,6 +30,8 @@ export interface PlatformSettings {
   readonly inactiveListingLimit: number
   /** Direct grants that a subject may hold. */
   readonly maxGrantsPerSubject: number
+  /** Where the platform sees its callers. */
+  readonly callerAddress: string
 }
 
 /** An operation of the platform: its place in the contract, the rights it asks for, its work. */
@@ -44,6 +46,8 @@ export interface Operation {
   readonly allPermissions?: readonly string[]
   /** The permissions have to be held in `*`, not merely in some division. */
   readonly everyDivision?: true
+  /** False for an organisation that does not have it: 404, whatever the caller may do. */
+  offered?(world: World): boolean
   handle(call: Call): Answer
 }
 

@@ -38,6 +38,10 @@ const OTHER_PERMISSIONS: readonly string[] = [
   'directory:user:delete',
   'directory:group:edit',
   'directory:organization:admin',
+  'architecture:ipallowlist:read',
+  'architecture:ipallowlist:write',
+  'architecture:environment:read',
+  'architecture:environment:write',
 ]
 
 /** The client that a simulator has when none are given: it may do everything. */

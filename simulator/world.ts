@@ -1,3 +1,4 @@
+import { ArchitectureState } from './architecture-state.ts'
 import { GrantIndex } from './grant-index.ts'
 import type {
   AccessPolicyRecord,
@@ -59,6 +60,7 @@ export class World {
   catalogue: readonly PermissionRecord[] = []
   accessPolicies: readonly AccessPolicyRecord[] = []
   ipAddressAllowlist: readonly string[] = []
+  readonly architecture = new ArchitectureState()
   readonly #users = new Map<string, UserRecord>()
   readonly #members = new Map<string, Set<string>>()
   readonly #lists = new Map<StateFilter, readonly UserRecord[]>()
