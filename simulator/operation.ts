@@ -30,8 +30,6 @@ export interface PlatformSettings {
   readonly inactiveListingLimit: number
   /** Direct grants that a subject may hold. */
   readonly maxGrantsPerSubject: number
-  /** Where the platform sees its callers. */
-  readonly callerAddress: string
 }
 
 /** An operation of the platform: its place in the contract, the rights it asks for, its work. */

@@ -140,7 +140,7 @@ const changeAuthenticationSettings: Operation = {
       body['ipAddressAllowlist'] === undefined
         ? call.world.ipAddressAllowlist
         : texts(body, 'ipAddressAllowlist')
-    checkAllowlist(addresses, call.settings.callerAddress)
+    checkAllowlist(addresses, call.world.callerAddress)
     call.writes.submit((world) => {
       world.ipAddressAllowlist = addresses
     })

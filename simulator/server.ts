@@ -26,8 +26,6 @@ export interface SimulatorOptions {
   readonly inactiveListingLimit?: number
   /** Direct grants of a subject that the API gives at most; 150 when left out. */
   readonly maxGrantsPerSubject?: number
-  /** Where the platform sees its callers; what they allow must go on to allow it. */
-  readonly callerAddress?: string
   readonly now?: () => number
 }
 
@@ -50,7 +48,6 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
   for (const client of clients) settleClient(world, client)
   const requestRate = new RateWindow(options.requestsPerMinute ?? 300, now)
   const { inactiveListingLimit = 10_000, maxGrantsPerSubject = 150 } = options
-  const { callerAddress = '203.0.113.10' } = options
   return {
     world,
     writes: new PendingWrites(world, { delayMs: options.consistencyDelayMs ?? 0, now }),
@@ -64,7 +61,6 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
       requestsPerMinute: requestRate.limit,
       inactiveListingLimit,
       maxGrantsPerSubject,
-      callerAddress,
     }),
     closing,
   }

@@ -60,6 +60,8 @@ export class World {
   catalogue: readonly PermissionRecord[] = []
   accessPolicies: readonly AccessPolicyRecord[] = []
   ipAddressAllowlist: readonly string[] = []
+  /** Where the platform sees its callers; whoever changes the list above must stay in it. */
+  callerAddress = '203.0.113.10'
   readonly architecture = new ArchitectureState()
   readonly #users = new Map<string, UserRecord>()
   readonly #members = new Map<string, Set<string>>()

@@ -1,5 +1,5 @@
 import type { EnvironmentDraft } from './environment.ts'
-import type { AllowlistDraft } from './ip-allowlist.ts'
+import type { AllowlistContent, AllowlistDraft } from './ip-allowlist.ts'
 
 /** What an organisation offers of the architecture API; null where the platform does not tell. */
 export type ArchitectureOffers = {
@@ -7,9 +7,13 @@ export type ArchitectureOffers = {
   readonly environments: boolean | null
 }
 
-/** An allowlist as the platform has it. */
-export type IpAllowlist = AllowlistDraft & {
+/**
+ * An allowlist as the platform has it. Its words for directions and scopes need not be those that
+ * may be asked for.
+ */
+export type IpAllowlist = AllowlistContent & {
   readonly id: string
+  readonly name: string
   /** As the platform writes it, ISO 8601; empty when it does not say. */
   readonly createdDate: string
 }
@@ -23,7 +27,7 @@ export type Environment = {
   readonly name: string
   readonly createdDate: string
   readonly description: string | null
-  readonly configSource: EnvironmentDraft['configSource'] | null
+  readonly configSource: { readonly type: string; readonly sources: readonly string[] } | null
   readonly accessControl: EnvironmentDraft['accessControl'] | null
 }
 

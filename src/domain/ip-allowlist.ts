@@ -175,16 +175,24 @@ function addressField(index: number): string {
   return `entries/${index}/ipAddress`
 }
 
-/** Whether creating the one would give the other: same description, same entries in any order. */
-export function sameAllowlistContent(
-  one: Omit<AllowlistDraft, 'name'>,
-  other: Omit<AllowlistDraft, 'name'>,
-): boolean {
-  if (one.description !== other.description) return false
-  const [left, right] = [one, other].map(({ entries }) => entries.map(entryKey).sort())
-  return left?.join() === right?.join()
+/** What an allowlist says, whatever its name. */
+export type AllowlistContent = {
+  readonly description: string
+  readonly entries: readonly {
+    readonly ipAddress: string
+    readonly direction: string
+    readonly scope: string
+  }[]
 }
 
-function entryKey({ ipAddress, direction, scope }: AllowlistEntry): string {
-  return `${ipAddress} ${direction} ${scope}`
+/** Whether creating the one would give the other: same description, same entries in any order. */
+export function sameAllowlistContent(one: AllowlistContent, other: AllowlistContent): boolean {
+  return one.description === other.description && entryKeys(one) === entryKeys(other)
+}
+
+function entryKeys({ entries }: AllowlistContent): string {
+  return entries
+    .map(({ ipAddress, direction, scope }) => `${ipAddress} ${direction} ${scope}`)
+    .sort()
+    .join()
 }

@@ -7,10 +7,11 @@ import type { ConflictList, ConflictPage } from '../domain/list-conflicts.ts'
 import type { GrantDelta } from '../domain/role-change.ts'
 import type { RoleRule } from '../domain/role-rules.ts'
 import type { SimulationQuestion, SimulationText } from '../domain/simulation-text.ts'
+import type { ArchitectureCalls } from './architecture-calls.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
 /** What the thread can be asked for: arguments and answer of each kind. */
-export type ThreadCalls = {
+export type ThreadCalls = ArchitectureCalls & {
   preflight: { readonly request: null; readonly answer: Preflight }
   readMatrix: { readonly request: null; readonly answer: SharedArrayBuffer }
   readSubjects: { readonly request: readonly string[]; readonly answer: SubjectsRead }

@@ -117,7 +117,8 @@ test('an answer can be lost after the work was done', async (t) => {
 })
 
 test('the organisation’s own list is refused as a whole for one wrong network', async (t) => {
-  const caller = await startCaller(t, { callerAddress: '8.8.8.8' })
+  const caller = await startCaller(t)
+  caller.simulator.world.callerAddress = '8.8.8.8'
   const change = (ipAddressAllowlist: readonly string[]) =>
     caller.send('PATCH', SETTINGS, { ipAddressAllowlist })
   const networks = Array.from({ length: 149 }, (_, index) => `9.9.${index}.0/24`)
