@@ -3,7 +3,7 @@ import { checkDescription, noFindings, validationOf } from './validation.ts'
 import type { Findings, Validation } from './validation.ts'
 
 /** A caller gives its own matrix as the source of what an environment is configured with. */
-export const CONFIG_SOURCE_TYPES = ['matrix'] as const
+const CONFIG_SOURCE_TYPES = ['matrix'] as const
 
 const NAME = /^[a-z][a-z0-9-]{2,31}$/
 const MAX_SOURCES = 100
@@ -11,9 +11,9 @@ const MAX_DIRECTIVES = 100
 const MAX_TEXT_LENGTH = 256
 
 /** Who may do what in an environment. `permission` is free text: `full`, `read_write`. */
-export type AccessDirective = { readonly role: string; readonly permission: string }
+type AccessDirective = { readonly role: string; readonly permission: string }
 
-export type ConfigSource = {
+type ConfigSource = {
   readonly type: (typeof CONFIG_SOURCE_TYPES)[number]
   readonly sources: readonly string[]
 }

@@ -6,9 +6,9 @@ import { checkDescription, checkName, noFindings, validationOf } from './validat
 import type { Findings, Validation } from './validation.ts'
 
 const DIRECTIONS = ['INBOUND', 'OUTBOUND'] as const
-export type Direction = (typeof DIRECTIONS)[number]
+type Direction = (typeof DIRECTIONS)[number]
 const SCOPES = ['GLOBAL', 'RESOURCE'] as const
-export type AllowlistScope = (typeof SCOPES)[number]
+type AllowlistScope = (typeof SCOPES)[number]
 
 const MAX_ENTRIES = 100
 

@@ -4,7 +4,7 @@ import { readMappedNetwork } from './ip-mapped.ts'
 export type Network = { readonly address: number; readonly prefix: number }
 
 /** What is wrong with a text that was to be a network. */
-export type NetworkFault = { readonly message: string; readonly suggestion?: string }
+type NetworkFault = { readonly message: string; readonly suggestion?: string }
 
 /**
  * `network` is what the text means, where that is beyond doubt: also beside the fault that bits of
@@ -137,7 +137,7 @@ function faulty(message: string, suggestion?: string): ParsedNetwork {
 }
 
 /** The network of this prefix that an address lies in. */
-export function networkOf(address: number, prefix: number): Network {
+function networkOf(address: number, prefix: number): Network {
   return { address: (address & maskOf(prefix)) >>> 0, prefix }
 }
 

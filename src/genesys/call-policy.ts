@@ -15,7 +15,7 @@ export type FailedAttempt = {
 }
 
 /** Milliseconds to wait before the next attempt; undefined to make none. */
-export type PauseRule = (failed: FailedAttempt) => number | undefined
+type PauseRule = (failed: FailedAttempt) => number | undefined
 
 /** How a call to the platform is to be made. */
 export type CallPolicy = {

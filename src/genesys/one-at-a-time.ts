@@ -21,15 +21,13 @@ export class OneAtATime {
       return Promise.reject(new Failure('overloaded', message, { retryAfterSeconds: 30 }))
     }
     this.#waiting += 1
-    const turn = this.#last
-      .then(() => {
-        signal.throwIfAborted()
-        return work()
-      })
-      .finally(() => {
-        this.#waiting -= 1
-      })
+    const turn = this.#last.then(() => {
+      signal.throwIfAborted()
+      return work()
+    })
     this.#last = turn.catch(() => {})
-    return unlessAborted(turn, signal)
+    return unlessAborted(turn, signal).finally(() => {
+      this.#waiting -= 1
+    })
   }
 }

@@ -1,7 +1,7 @@
 /** Networks by enumeration of bits, slow and plain: what the arithmetic is compared with. */
 
 /** The 32 bits of `a.b.c.d` as a text of zeros and ones. */
-export function bitsOf(address: string): string {
+function bitsOf(address: string): string {
   return address
     .split('.')
     .map((octet) => Number(octet).toString(2).padStart(8, '0'))
