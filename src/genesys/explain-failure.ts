@@ -20,8 +20,9 @@ const ADDRESS_REFUSED = 'ip.not.authorized'
  */
 export function explainFailure(error: unknown, use: PlatformUse): unknown {
   if (!(error instanceof Failure) || error instanceof LoginFailure) return error
-  const { upstream, message } = error
-  const as = (code: FailureCode, text: string): Failure => new Failure(code, text, { upstream })
+  const { code, upstream, message } = error
+  if (code !== 'upstream-refused') return error
+  const as = (kind: FailureCode, text: string): Failure => new Failure(kind, text, { upstream })
   switch (upstream?.status) {
     case 401:
       return upstream.code === ADDRESS_REFUSED

@@ -141,6 +141,22 @@ test('a creation that cannot be looked for is not sent again', async (t) => {
   t.equal(simulator.requests.of(POST), 1)
 })
 
+test('a name that is taken, by what cannot be told, is no content of its own', async (t) => {
+  await using context = await openArchitectureUnderTest()
+  const { architecture, simulator } = context
+  simulator.faults.add({ ...CREATION, kind: 'status', status: 409 })
+  t.match(await failureOf(architecture.createIpAllowlist(OFFICE, signal)), {
+    code: 'conflict',
+    message: /409 .*; what has the name is not listed/,
+    upstream: { status: 409 },
+  })
+  simulator.faults.add({ match: { method: 'GET', path: ALLOWLISTS }, kind: 'reset' })
+  t.match(await failureOf(architecture.createIpAllowlist(OFFICE, signal)), {
+    code: 'upstream-busy',
+    message: /409 .*cannot be told/,
+  })
+})
+
 test('an abort ends a creation at once', async (t) => {
   await using context = await openArchitectureUnderTest()
   const { architecture, simulator } = context
