@@ -26,6 +26,8 @@ export type Warned<Value> = Value & { readonly warnings: readonly Fault[] }
 export type AllowlistPreview = { readonly outcome: 'created' | 'existing' }
 export type EnvironmentPreview = { readonly count: number; readonly maxEnvironments: number }
 
+export type CountedEnvironment = EnvironmentCreation & { readonly maxEnvironments: number }
+
 export type OrganizationPreview = AllowlistDifference & {
   /** The list as it is now, as the platform writes it. */
   readonly before: readonly string[]
@@ -40,30 +42,27 @@ export type OrganizationAllowlist = {
   readonly undoable: OrganizationChange | undefined
 }
 
-/**
+/*
  * Where networks and environments are kept in order. What changes something is recorded before and
  * after, failures too, and goes on when its caller has gone: a change that was begun has an end in
- * the trail. All throw what `ArchitecturePlatform` throws, `invalid` with every fault of a request,
- * `overloaded` when too much is under way, `store-unavailable` when it cannot be recorded.
+ * the trail. All of it throws what `ArchitecturePlatform` throws, `invalid` with every fault of a
+ * request, `overloaded` when too much is under way, `store-unavailable` when it cannot be recorded.
  */
-export interface ArchitectureDesk {
-  listAllowlists(): Promise<readonly IpAllowlist[]>
-  validateAllowlist(requested: RequestedAllowlist): Validation<AllowlistDraft>
-  /** Creates nothing. Throws as {@link createAllowlist} would. */
-  previewAllowlist(requested: RequestedAllowlist): Promise<Warned<AllowlistPreview>>
-  createAllowlist(
-    requested: RequestedAllowlist,
-    by: Requester,
-  ): Promise<Warned<Creation<IpAllowlist>>>
-  readOrganizationAllowlist(): Promise<OrganizationAllowlist>
-  validateOrganizationAllowlist(
-    requested: RequestedOrganizationAllowlist,
-  ): Validation<OrganizationAllowlistDraft>
-  /** Changes nothing. Throws as {@link replaceOrganizationAllowlist} would. */
-  previewOrganizationAllowlist(
-    requested: RequestedOrganizationAllowlist,
-  ): Promise<Warned<OrganizationPreview>>
-  replaceOrganizationAllowlist(
+
+export interface AllowlistDesk {
+  list(): Promise<readonly IpAllowlist[]>
+  validate(requested: RequestedAllowlist): Validation<AllowlistDraft>
+  /** Creates nothing. Throws as {@link create} would. */
+  preview(requested: RequestedAllowlist): Promise<Warned<AllowlistPreview>>
+  create(requested: RequestedAllowlist, by: Requester): Promise<Warned<Creation<IpAllowlist>>>
+}
+
+export interface OrganizationAllowlistDesk {
+  read(): Promise<OrganizationAllowlist>
+  validate(requested: RequestedOrganizationAllowlist): Validation<OrganizationAllowlistDraft>
+  /** Changes nothing. Throws as {@link replace} would. */
+  preview(requested: RequestedOrganizationAllowlist): Promise<Warned<OrganizationPreview>>
+  replace(
     requested: RequestedOrganizationAllowlist,
     by: Requester,
   ): Promise<Warned<OrganizationResult>>
@@ -72,16 +71,16 @@ export interface ArchitectureDesk {
    * when the list is no longer what that change left, and when the one before would shut out
    * `callerAddress`. Restoring an empty list is allowed: it is what was there.
    */
-  undoOrganizationAllowlist(
+  undo(
     request: { readonly callerAddress?: string | undefined },
     by: Requester,
   ): Promise<OrganizationResult>
-  listEnvironments(): Promise<readonly Environment[]>
-  validateEnvironment(requested: RequestedEnvironment): Validation<EnvironmentDraft>
-  /** Creates nothing. Throws as {@link createEnvironment} would. */
-  previewEnvironment(requested: RequestedEnvironment): Promise<Warned<EnvironmentPreview>>
-  createEnvironment(
-    requested: RequestedEnvironment,
-    by: Requester,
-  ): Promise<Warned<EnvironmentCreation & { readonly maxEnvironments: number }>>
+}
+
+export interface EnvironmentDesk {
+  list(): Promise<readonly Environment[]>
+  validate(requested: RequestedEnvironment): Validation<EnvironmentDraft>
+  /** Creates nothing. Throws as {@link create} would. */
+  preview(requested: RequestedEnvironment): Promise<Warned<EnvironmentPreview>>
+  create(requested: RequestedEnvironment, by: Requester): Promise<Warned<CountedEnvironment>>
 }

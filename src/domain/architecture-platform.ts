@@ -75,11 +75,16 @@ export interface ArchitecturePlatform {
   createIpAllowlist(draft: AllowlistDraft, signal: AbortSignal): Promise<Creation<IpAllowlist>>
   listEnvironments(signal: AbortSignal): Promise<readonly Environment[]>
   /**
-   * Counts over all pages, then creates; one creation at a time. Throws `conflict` with both counts
-   * when there are `maxEnvironments` already, and when the name is taken.
+   * Counts over all pages, then creates; one creation at a time. `recent` were created elsewhere so
+   * lately that they count whether or not they are listed. Throws `conflict` with both counts when
+   * there are `maxEnvironments` already, and when the name is taken.
    */
   createEnvironment(
-    request: { readonly draft: EnvironmentDraft; readonly maxEnvironments: number },
+    request: {
+      readonly draft: EnvironmentDraft
+      readonly maxEnvironments: number
+      readonly recent?: readonly { readonly id: string; readonly name: string }[]
+    },
     signal: AbortSignal,
   ): Promise<EnvironmentCreation>
   readOrganizationAllowlist(signal: AbortSignal): Promise<readonly string[]>

@@ -1,10 +1,11 @@
 import { Failure } from './failure.ts'
+import type { Fault } from './failure.ts'
 import { checkCount, checkNetwork, checkTogether, reservedMessage } from './ip-allowlist.ts'
 import type { PlacedNetwork, RequestedEntry } from './ip-allowlist.ts'
 import { contains, formatNetwork, parseHostAddress, parseNetwork } from './ip-network.ts'
 import type { Network } from './ip-network.ts'
 import { reservedRangeOf } from './reserved-networks.ts'
-import { noFindings, validationOf } from './validation.ts'
+import { noFindings, requireValid, validationOf } from './validation.ts'
 import type { Findings, Validation } from './validation.ts'
 
 /** As many as the platform takes. */
@@ -44,11 +45,21 @@ export function validateOrganizationAllowlist(
     placed.push({ index, network, group: '' })
   }
   checkTogether(placed, allowEverything, findings)
-  if (callerAddress !== undefined && parseHostAddress(callerAddress) === undefined) {
-    findings.faults.push({ field: 'callerAddress', message: 'is no IPv4 address' })
-  }
+  const fault = callerFault(callerAddress)
+  if (fault) findings.faults.push(fault)
   const networks = placed.map(({ network }) => formatNetwork(network))
   return validationOf(findings, { networks, callerAddress })
+}
+
+function callerFault(address: string | undefined): Fault | undefined {
+  if (address === undefined || parseHostAddress(address) !== undefined) return undefined
+  return { field: 'callerAddress', message: 'is no IPv4 address' }
+}
+
+/** Throws `invalid` for an address that is given and is none. */
+export function requireCallerAddress(address: string | undefined): void {
+  const fault = callerFault(address)
+  if (fault) requireValid({ faults: [fault], warnings: [], value: undefined })
 }
 
 function checkAlone(entry: RequestedEntry, index: number, { faults }: Findings): void {

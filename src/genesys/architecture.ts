@@ -24,8 +24,7 @@ export function openArchitecture(platform: Platform): ArchitecturePlatform {
     listIpAllowlists: (signal) => listCollection(read, IP_ALLOWLISTS, signal),
     createIpAllowlist: (draft, signal) => createIpAllowlist(platform, draft, signal),
     listEnvironments: (signal) => listCollection(read, ENVIRONMENTS, signal),
-    createEnvironment: ({ draft, maxEnvironments }, signal) =>
-      creator.create(draft, maxEnvironments, signal),
+    createEnvironment: (request, signal) => creator.create(request, signal),
     readOrganizationAllowlist: (signal) => readOrganizationAllowlist(platform, signal),
     replaceOrganizationAllowlist: (request, signal) =>
       replaceOrganizationAllowlist(platform, request, signal),

@@ -1,4 +1,9 @@
-import type { Creation, Environment, EnvironmentCreation } from '../domain/architecture-platform.ts'
+import type {
+  ArchitecturePlatform,
+  Creation,
+  Environment,
+  EnvironmentCreation,
+} from '../domain/architecture-platform.ts'
 import type { EnvironmentDraft } from '../domain/environment.ts'
 import { Failure } from '../domain/failure.ts'
 import { listCollection, pauseAsTold, useOf } from './architecture-collection.ts'
@@ -24,7 +29,8 @@ const MAX_WAITING = 8
 /** What was created is listed after this at the latest. */
 const LISTED_AFTER_MS = 60_000
 
-type Recent = { readonly environment: Environment; readonly createdAt: number }
+type Named = Pick<Environment, 'id' | 'name'>
+type Recent = { readonly environment: Named; readonly createdAt: number }
 
 /**
  * Creates environments one after the other: each is counted before the next one may be created,
@@ -41,12 +47,15 @@ export class EnvironmentCreator {
 
   /** See `ArchitecturePlatform.createEnvironment`. */
   create(
-    draft: EnvironmentDraft,
-    maxEnvironments: number,
+    {
+      draft,
+      maxEnvironments,
+      recent = [],
+    }: Parameters<ArchitecturePlatform['createEnvironment']>[0],
     signal: AbortSignal,
   ): Promise<EnvironmentCreation> {
     return this.#turns.run(signal, async () => {
-      const before = await this.#existing(signal)
+      const before = await this.#existing(recent, signal)
       const namesake = before.find(({ name }) => name === draft.name)
       if (namesake !== undefined) {
         const message = `an environment "${draft.name}" exists: ${namesake.id}`
@@ -65,14 +74,17 @@ export class EnvironmentCreator {
   }
 
   /** What is listed, and what was created so lately that it need not be listed. */
-  async #existing(signal: AbortSignal): Promise<readonly Environment[]> {
+  async #existing(elsewhere: readonly Named[], signal: AbortSignal): Promise<readonly Named[]> {
     const listed = await listCollection(this.#platform.read, ENVIRONMENTS, signal)
     const ids = new Set(listed.map(({ id }) => id))
     const since = this.#platform.write.clock.now() - LISTED_AFTER_MS
     this.#recent = this.#recent.filter(
       ({ environment, createdAt }) => createdAt > since && !ids.has(environment.id),
     )
-    return [...listed, ...this.#recent.map(({ environment }) => environment)]
+    const recent = [...this.#recent.map(({ environment }) => environment), ...elsewhere]
+    const unlisted = new Map(recent.map(({ id, name }) => [id, { id, name }]))
+    for (const id of ids) unlisted.delete(id)
+    return [...listed, ...unlisted.values()]
   }
 
   async #create(draft: EnvironmentDraft, signal: AbortSignal): Promise<Creation<Environment>> {

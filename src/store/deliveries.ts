@@ -73,7 +73,7 @@ export class Deliveries implements DeliveryStore {
         .execute(),
     )
     const countOf = (target: EventTarget, state: DeliveryState): number => {
-      return Number(rows.find((row) => row.target === target && row.state === state)?.count ?? 0)
+      return rows.find((row) => row.target === target && row.state === state)?.count ?? 0
     }
     const counts = EVENT_TARGETS.map((target) => {
       return [target, { pending: countOf(target, 'pending'), dead: countOf(target, 'dead') }]
