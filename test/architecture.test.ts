@@ -38,7 +38,16 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
   },
   // What service.ts wires, in pieces that can be read.
   service: {
-    rooms: ['domain', 'observability', 'genesys', 'store', 'worker', 'webhooks', 'http', 'config.ts'],
+    rooms: [
+      'domain',
+      'observability',
+      'genesys',
+      'store',
+      'worker',
+      'webhooks',
+      'http',
+      'config.ts',
+    ],
     packages: ['node:*'],
   },
   'service.ts': {

@@ -68,6 +68,8 @@ export async function startStoredPlane(t: Test, overrides: Partial<AdminAppDeps>
   const plane = startAdminPlane(t, {
     matrices: served,
     audit,
+    verifyTrail: (signal) => audit.verify(signal),
+    deliveries: store.deliveries,
     roleChanges,
     reports,
     reportStore: store.reports,
