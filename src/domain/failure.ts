@@ -56,6 +56,8 @@ export type FailureDetails = {
   /** Seconds after which the same request may succeed. */
   readonly retryAfterSeconds?: number | undefined
   readonly upstream?: UpstreamAnswer | undefined
+  /** It may have been done: only looking, later, will tell. */
+  readonly undecided?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -70,6 +72,7 @@ export class Failure extends Error {
   readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
+  readonly undecided: boolean
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -78,5 +81,6 @@ export class Failure extends Error {
     this.faults = details.faults
     this.retryAfterSeconds = details.retryAfterSeconds
     this.upstream = details.upstream
+    this.undecided = details.undecided ?? false
   }
 }

@@ -76,7 +76,7 @@ class OnceCreation<Item> {
       const pauseMs = this.#nextPauseMs(failure)
       const found = await this.#look(failure, pauseMs === undefined ? LAST_LOOKS : 1)
       if (found !== undefined) return this.#done(found, 'recovered')
-      if (pauseMs === undefined) throw undecided(failure, 'and nothing of that name is listed')
+      if (pauseMs === undefined) throw inVain(failure, 'and nothing of that name is listed')
       await sleep(client.clock, pauseMs, deadline.signal)
     }
   }
@@ -119,7 +119,7 @@ class OnceCreation<Item> {
         if (found !== undefined || look >= times) return found
       } catch (error) {
         if (!(error instanceof Failure) || error.code === 'conflict') throw error
-        throw undecided(failure, `and whether it was done cannot be told: ${error.message}`)
+        throw inVain(failure, `and whether it was done cannot be told: ${error.message}`, true)
       }
       await sleep(client.clock, FIRST_LOOK_PAUSE_MS * 2 ** (look - 1), signal)
     }
@@ -136,8 +136,13 @@ class OnceCreation<Item> {
   }
 }
 
-function undecided({ message, upstream, retryAfterSeconds }: Failure, what: string): Failure {
-  return new Failure('upstream-busy', `${message}; ${what}`, { upstream, retryAfterSeconds })
+function inVain(
+  { message, upstream, retryAfterSeconds }: Failure,
+  what: string,
+  undecided = false,
+): Failure {
+  const details = { upstream, retryAfterSeconds, undecided }
+  return new Failure('upstream-busy', `${message}; ${what}`, details)
 }
 
 function unlisted({ message, upstream }: Failure): Failure {

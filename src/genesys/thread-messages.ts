@@ -76,6 +76,7 @@ export type PlainFailure = {
   readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
+  readonly undecided: boolean
 }
 
 /** What may leave the thread of an error: nothing of one that nobody expected but that it was. */
@@ -86,8 +87,8 @@ export function plainFailure(error: unknown): PlainFailure {
       new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
     )
   }
-  const { code, message, field, faults, retryAfterSeconds, upstream } = error
-  return { code, message, field, faults, retryAfterSeconds, upstream }
+  const { code, message, field, faults, retryAfterSeconds, upstream, undecided } = error
+  return { code, message, field, faults, retryAfterSeconds, upstream, undecided }
 }
 
 export function reviveFailure(plain: PlainFailure): Failure {

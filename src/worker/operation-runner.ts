@@ -148,8 +148,9 @@ export class OperationRunner {
     try {
       return await perform(operation, this.#calledOff.signal)
     } catch (error) {
-      // Called off in the middle, nobody knows what the platform made of it: it is settled later.
+      // What the platform made of it is not known: its end is left to be settled.
       if (this.#calledOff.signal.aborted) throw stoppingFailure()
+      if (error instanceof Failure && error.undecided) throw error
       const latencyMs = Math.round(this.#clock.elapsed() - startedAt)
       const end = { state: 'failed', resultId: null } as const
       await this.#end(operation, end, failedEnd(error, latencyMs))
@@ -161,7 +162,7 @@ export class OperationRunner {
   /** Waits until nothing of its kind is under way elsewhere, where one is done at a time. */
   async #turnOf(prepare: () => Promise<NewOperation>): Promise<ArchitectureOperation> {
     this.#stopping.signal.throwIfAborted()
-    if (this.#running.size > MAX_UNDER_WAY) {
+    if (this.#running.size >= MAX_UNDER_WAY) {
       const message = `${MAX_UNDER_WAY} operations are under way already`
       throw new Failure('overloaded', message, { retryAfterSeconds: 10 })
     }
