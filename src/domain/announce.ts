@@ -26,7 +26,7 @@ const ANNOUNCED: Partial<Record<AuditAction, Announce>> = {
   role_changes_ended: roleChangesEnded,
   role_changes_rollback: rollbackStarted,
   drift: driftDetected,
-  chain_broken: chainBroken,
+  audit_verification: chainBroken,
 }
 
 /** Whether entries of an action may have to be announced at all. */
@@ -101,7 +101,8 @@ function driftDetected({ subjectId, after, details }: Told, timestamp: string): 
   return { event, targets: BOTH, subject: 'drift', body }
 }
 
-function chainBroken({ details }: Told, timestamp: string): Announcement {
+function chainBroken({ outcome, details }: Told, timestamp: string): Announcement | undefined {
+  if (outcome !== 'failed') return undefined
   const event = 'audit.chain_broken'
   const { sequence = null, reason = null } = details
   const body = { event, sequence, reason, timestamp }

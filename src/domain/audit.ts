@@ -18,7 +18,6 @@ export const AUDIT_ACTIONS = [
   'organization_allowlist_undo',
   'environment_create',
   'delivery_retried',
-  'chain_broken',
   'audit_pruned',
   'audit_verification',
 ] as const

@@ -258,7 +258,16 @@ t.test('verifies the chain, and answers 200 for one that is broken', async (t) =
     broken: { sequence: 4, reason: 'its hash is not that of its content' },
     verifiedAt: '2026-11-21T12:30:00.000Z',
   }
-  const tampered = await startStoredPlane(t, { verifyTrail: async () => broken })
+  const { audit } = plane.store
+  const verify = async () => broken
+  const tampered = await startStoredPlane(t, {
+    audit: {
+      append: (entries) => audit.append(entries),
+      list: (filter, page) => audit.list(filter, page),
+      stream: (filter) => audit.stream(filter),
+      verify,
+    },
+  })
   const answer = await tampered.get('/admin/v1/audit/verification')
   t.equal(answer.statusCode, 200)
   t.same(answer.json(), broken)

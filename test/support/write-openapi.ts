@@ -38,8 +38,7 @@ export function buildPlane(plane: PlaneName): FastifyInstance {
   return buildAdminApp({
     ...shared,
     rebuilds: { start: never, find: never },
-    audit: { append: never, list: never, stream: never },
-    verifyTrail: never,
+    audit: { append: never, list: never, stream: never, verify: never },
     allowlists: { list: never, validate: never, preview: never, create: never },
     organizationAllowlist: {
       read: never,

@@ -17,9 +17,7 @@ import { findUserId } from './find-user.ts'
 
 export type AuditRouteDeps = {
   readonly matrices: ServedMatrices
-  readonly audit: Pick<AuditTrail, 'list' | 'stream'>
-  /** Recomputes the chain; a broken one is told of. */
-  readonly verifyTrail: AuditTrail['verify']
+  readonly audit: Pick<AuditTrail, 'list' | 'stream' | 'verify'>
 }
 
 /** Each of them reads the database for as long as its caller takes. */
@@ -192,7 +190,7 @@ function refusePaging(query: Query): void {
   }
 }
 
-function verificationRoute({ verifyTrail }: AuditRouteDeps): FastifyPluginCallbackTypebox {
+function verificationRoute({ audit }: AuditRouteDeps): FastifyPluginCallbackTypebox {
   return (app, _options, done) => {
     app.get(
       '/admin/v1/audit/verification',
@@ -213,7 +211,7 @@ function verificationRoute({ verifyTrail }: AuditRouteDeps): FastifyPluginCallba
         // Not the caller's going away: others may be waiting for the same verification.
         const signal = AbortSignal.timeout(MAX_VERIFICATION_MS)
         try {
-          return await verifyTrail(signal)
+          return await audit.verify(signal)
         } catch (error) {
           if (!signal.aborted || error instanceof Failure) throw error
           const message = `the chain could not be verified in ${MAX_VERIFICATION_MS / 60_000} minutes`

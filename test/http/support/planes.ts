@@ -83,8 +83,7 @@ const withoutStore = (): never => {
 
 /** What the admin plane has no use for where no test asks for it. */
 const NO_STORE = {
-  audit: { list: withoutStore, stream: withoutStore },
-  verifyTrail: withoutStore,
+  audit: { list: withoutStore, stream: withoutStore, verify: withoutStore },
   allowlists: {
     list: withoutStore,
     validate: withoutStore,

@@ -68,7 +68,6 @@ export async function startStoredPlane(t: Test, overrides: Partial<AdminAppDeps>
   const plane = startAdminPlane(t, {
     matrices: served,
     audit,
-    verifyTrail: (signal) => audit.verify(signal),
     deliveries: store.deliveries,
     roleChanges,
     reports,

@@ -46,7 +46,11 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
         after: { revision: 8 },
         details: { total: 3, counts: { users: 3 } },
       }),
-      entry({ action: 'chain_broken', details: { sequence: 4, reason: 'edited' } }),
+      entry({
+        action: 'audit_verification',
+        outcome: 'failed',
+        details: { sequence: 4, reason: 'edited' },
+      }),
     ])
     t.equal(queued, 1)
     const { items } = await store.deliveries.list({ limit: 100 })
