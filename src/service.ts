@@ -113,7 +113,10 @@ export async function createService(config: Config, overrides: Overrides = {}): 
 
 function storeOptions(
   config: Config,
-  { metrics, ...shared }: Pick<StoreOptions, 'logger' | 'now' | 'onQueued'> & { readonly metrics: Metrics },
+  {
+    metrics,
+    ...shared
+  }: Pick<StoreOptions, 'logger' | 'now' | 'onQueued'> & { readonly metrics: Metrics },
 ): StoreOptions {
   return {
     ...shared,

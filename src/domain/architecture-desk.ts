@@ -37,7 +37,7 @@ export type OrganizationResult = OrganizationReplacement &
   AllowlistDifference & { readonly changeId: string }
 
 /** The organisation's own list, and the change of it that an undo would take back. */
-export type OrganizationAllowlist = {
+type OrganizationAllowlist = {
   readonly networks: readonly string[]
   readonly undoable: OrganizationChange | undefined
 }

@@ -109,6 +109,7 @@ function readRoutes({ environments }: EnvironmentRouteDeps): FastifyPluginCallba
         schema: {
           operationId: 'getEnvironment',
           summary: 'One environment',
+          description: 'Parts that the platform does not tell again are null.',
           tags,
           params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 256 }) }),
           response: {

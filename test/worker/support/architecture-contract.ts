@@ -13,6 +13,14 @@ import {
 
 const HASH = /^[0-9a-f]{64}$/
 
+function die(): void {
+  throw new Error('killed')
+}
+
+function list(...networks: string[]) {
+  return { entries: networks.map((ipAddress) => ({ ipAddress })) }
+}
+
 /** Networks and environments from the request to the trail and the outbox, on either database. */
 export function testArchitecture(createDatabase: CreateDatabase): void {
   test('a list is created, told before and after, and announced; its content is not in clear', async (t) => {
@@ -135,9 +143,6 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
   test('what is done when its process dies is settled at the next start, by its name', async (t) => {
     const database = await createDatabase(t)
     const simulator = await openSimulator(t)
-    const die = (): void => {
-      throw new Error('killed')
-    }
     const dying = openInstance(t, { database, simulator, leaseMs: 300, onAnswered: die })
     await t.rejects(dying.environments.create(environment('dev'), ANNA), { message: 'killed' })
     await t.rejects(dying.allowlists.create(OFFICE, ANNA), { message: 'killed' })
@@ -272,9 +277,6 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
     const desk = openInstance(t, { database: await createDatabase(t), simulator })
     const { organization } = desk
     const ours = '203.0.113.0/24'
-    const list = (...networks: string[]) => ({
-      entries: networks.map((ipAddress) => ({ ipAddress })),
-    })
     await t.rejects(organization.undo({}, ANNA), { code: 'conflict', message: /no change/ })
     t.match(await organization.preview(list(ours)), {
       before: [],

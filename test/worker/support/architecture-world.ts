@@ -37,6 +37,10 @@ export function environment(name: string): RequestedEnvironment {
   }
 }
 
+const roleNames = (): ReadonlySet<string> => new Set(['Agent'])
+
+const ignore = (): void => undefined
+
 /** The platform that all instances of a test speak to. */
 export async function openSimulator(
   t: Test,
@@ -71,10 +75,9 @@ export function openInstance(t: Test, options: InstanceOptions) {
     eventTargets: ['callback', 'monitoring'],
     ...(options.clock ? { clock: options.clock } : {}),
   })
-  const onEvent = (): void => undefined
   const api = openPlatform(
     optionsFor(simulator.url, { requestTimeoutMs: 100_000 }),
-    onEvent,
+    ignore,
     skippingClock(1),
   )
   t.teardown(() => api[Symbol.asyncDispose]())
@@ -105,7 +108,6 @@ export function openInstance(t: Test, options: InstanceOptions) {
       await close()
     })())
   t.teardown(stop)
-  const roleNames = (): ReadonlySet<string> => new Set(['Agent'])
   return {
     store,
     lines,
