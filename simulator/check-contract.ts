@@ -1,8 +1,9 @@
+import { ARCHITECTURE } from './architecture-operations.ts'
 import { type Contract, readContract } from './contract.ts'
 import { type ContractCall, contractCalls, prepareIds } from './contract-calls.ts'
 import { generateWorld } from './generate-world.ts'
 import type { Operation } from './operation.ts'
-import { operations } from './operations.ts'
+import { operations as allOperations } from './operations.ts'
 import { startSimulator } from './server.ts'
 import { DEFAULT_CLIENT, type SimulatedClient } from './simulated-client.ts'
 import { smallWorld } from './small-world.ts'
@@ -13,6 +14,9 @@ const POWERLESS: SimulatedClient = {
   secret: 'powerless',
   name: 'Powerless',
 }
+
+/** The architecture API is not in the vendor's definition. */
+const operations = allOperations.filter(({ path }) => !path.startsWith(ARCHITECTURE))
 
 interface Row {
   readonly operation: string

@@ -77,7 +77,9 @@ function bodyOf(operation: Operation, ids: Ids): unknown {
     'POST /api/v2/authorization/subjects/{subjectId}/bulkremove': grants,
     'POST /api/v2/authorization/subjects/{subjectId}/bulkreplace': grants,
     'POST /api/v2/groups/{groupId}/members': { memberIds: [ids['userId']] },
-    'PATCH /api/v2/organizations/authentication/settings': { ipAddressAllowlist: ['192.0.2.0/24'] },
+    'PATCH /api/v2/organizations/authentication/settings': {
+      ipAddressAllowlist: ['203.0.113.0/24'],
+    },
   }
   return bodies[`${operation.method} ${operation.path}`]
 }

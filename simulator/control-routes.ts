@@ -73,6 +73,20 @@ function addWorldRoutes(app: FastifyInstance, platform: Platform, mutations: Mut
   }
 }
 
+function addArchitectureRoutes(app: FastifyInstance, { world }: Platform): void {
+  app.put('/simulator/architecture', (request, reply) => {
+    const { offered } = object(request.body)
+    if (typeof offered !== 'boolean') throw badRequest('offered has to be true or false.')
+    world.architecture.offered = offered
+    return reply.code(204).send()
+  })
+  app.delete<{ Params: { id: string } }>('/simulator/architecture/:id', (request, reply) => {
+    world.architecture.ipAllowlists.delete(request.params.id)
+    world.architecture.environments.delete(request.params.id)
+    return reply.code(204).send()
+  })
+}
+
 function addTrafficRoutes(app: FastifyInstance, platform: Platform): void {
   app.get('/simulator/health', () => ({ status: 'up' }))
   app.get('/simulator/requests', () => platform.requests.toJSON())
@@ -99,5 +113,6 @@ export function addControlRoutes(
 ): void {
   addFaultRoutes(app, platform)
   addWorldRoutes(app, platform, mutations)
+  addArchitectureRoutes(app, platform)
   addTrafficRoutes(app, platform)
 }

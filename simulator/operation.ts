@@ -44,6 +44,8 @@ export interface Operation {
   readonly allPermissions?: readonly string[]
   /** The permissions have to be held in `*`, not merely in some division. */
   readonly everyDivision?: true
+  /** False for an organisation that does not have it: 404, whatever the caller may do. */
+  offered?(world: World): boolean
   handle(call: Call): Answer
 }
 

@@ -1,3 +1,4 @@
+import { architectureOperations } from './architecture-operations.ts'
 import { catalogueOperations } from './catalogue-operations.ts'
 import { clientOperations } from './client-operations.ts'
 import { divisionOperations } from './division-operations.ts'
@@ -10,7 +11,7 @@ import { roleOperations } from './role-operations.ts'
 import { userOperations } from './user-operations.ts'
 import { userSearchOperations } from './user-search.ts'
 
-/** All that the simulator knows of the platform; every entry is held to the contract. */
+/** All that the simulator knows of the platform; every entry of the vendor's is held to the contract. */
 export const operations: readonly Operation[] = [
   ...userOperations,
   ...userSearchOperations,
@@ -22,4 +23,5 @@ export const operations: readonly Operation[] = [
   ...policyOperations,
   ...clientOperations,
   ...organizationOperations,
+  ...architectureOperations,
 ]

@@ -1,5 +1,6 @@
+import { covers, type Ipv4Network, isPrivate, readIpv4Network } from './ipv4-network.ts'
 import { type Call, json, type Operation, parameter } from './operation.ts'
-import { notFound } from './platform-error.ts'
+import { notFound, PlatformError } from './platform-error.ts'
 import { object, texts } from './request-body.ts'
 
 const ORGANIZATION = '/api/v2/organizations'
@@ -108,6 +109,26 @@ const readAuthenticationSettings: Operation = {
   handle: ({ world }) => json(allowlistText(world.ipAddressAllowlist)),
 }
 
+const MAX_NETWORKS = 150
+
+function publicNetwork(text: string): Ipv4Network {
+  const network = readIpv4Network(text)
+  if (network !== undefined && !isPrivate(network)) return network
+  throw new PlatformError(400, 'invalid.ip.address', `${text} is not a public IPv4 network.`)
+}
+
+/** At most 150 networks, and the caller's own address in one of them. An empty list is no limit. */
+function checkAllowlist(addresses: readonly string[], callerAddress: string): void {
+  if (addresses.length > MAX_NETWORKS) {
+    const message = `An organization has at most ${MAX_NETWORKS} networks.`
+    throw new PlatformError(400, 'invalid.value', message)
+  }
+  const networks = addresses.map(publicNetwork)
+  if (networks.length === 0 || covers(networks, callerAddress)) return
+  const message = `The issuing address ${callerAddress} has to be in the list.`
+  throw new PlatformError(400, 'invalid.issuing.ip.address', message)
+}
+
 /** One list, replaced as a whole, without a version: two writers overwrite each other. */
 const changeAuthenticationSettings: Operation = {
   method: 'PATCH',
@@ -119,6 +140,7 @@ const changeAuthenticationSettings: Operation = {
       body['ipAddressAllowlist'] === undefined
         ? call.world.ipAddressAllowlist
         : texts(body, 'ipAddressAllowlist')
+    checkAllowlist(addresses, call.world.callerAddress)
     call.writes.submit((world) => {
       world.ipAddressAllowlist = addresses
     })

@@ -31,6 +31,9 @@ function perform(platform: Platform, operation: Operation, request: FastifyReque
   checkRate(platform, clientId)
   platform.writes.settle()
   const { world, writes } = platform
+  if (operation.offered?.(world) === false) {
+    throw new PlatformError(404, 'not.found', `There is nothing at ${operation.path}.`)
+  }
   const client = world.clients.get(clientId)
   if (client === undefined) {
     throw new PlatformError(401, 'bad.credentials', 'Invalid login credentials.')

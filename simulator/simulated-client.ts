@@ -28,6 +28,15 @@ export const GRANT_PERMISSIONS: readonly string[] = [
   'authorization:grant:delete',
 ]
 
+/** Everything that networks and environments ask for. */
+export const ARCHITECTURE_PERMISSIONS: readonly string[] = [
+  'architecture:ipallowlist:read',
+  'architecture:ipallowlist:write',
+  'architecture:environment:read',
+  'architecture:environment:write',
+  'directory:organization:admin',
+]
+
 const OTHER_PERMISSIONS: readonly string[] = [
   'oauth:client:view',
   'authorization:role:add',
@@ -37,7 +46,6 @@ const OTHER_PERMISSIONS: readonly string[] = [
   'directory:user:edit',
   'directory:user:delete',
   'directory:group:edit',
-  'directory:organization:admin',
 ]
 
 /** The client that a simulator has when none are given: it may do everything. */
@@ -45,7 +53,12 @@ export const DEFAULT_CLIENT: SimulatedClient = {
   id: 'c11e0000-0000-4000-8000-000000000001',
   secret: 'demo-secret',
   name: 'Permission check',
-  permissions: [...READ_PERMISSIONS, ...GRANT_PERMISSIONS, ...OTHER_PERMISSIONS],
+  permissions: [
+    ...READ_PERMISSIONS,
+    ...GRANT_PERMISSIONS,
+    ...ARCHITECTURE_PERMISSIONS,
+    ...OTHER_PERMISSIONS,
+  ],
 }
 
 function policyOf(permission: string): PolicyRecord {

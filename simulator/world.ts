@@ -1,3 +1,4 @@
+import { ArchitectureState } from './architecture-state.ts'
 import { GrantIndex } from './grant-index.ts'
 import type {
   AccessPolicyRecord,
@@ -59,6 +60,9 @@ export class World {
   catalogue: readonly PermissionRecord[] = []
   accessPolicies: readonly AccessPolicyRecord[] = []
   ipAddressAllowlist: readonly string[] = []
+  /** Where the platform sees its callers; whoever changes the list above must stay in it. */
+  callerAddress = '203.0.113.10'
+  readonly architecture = new ArchitectureState()
   readonly #users = new Map<string, UserRecord>()
   readonly #members = new Map<string, Set<string>>()
   readonly #lists = new Map<StateFilter, readonly UserRecord[]>()

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { validateDetailed } from 'node-cron'
+import type { EventTarget } from './domain/delivery.ts'
 import { Failure } from './domain/failure.ts'
 import { ADMIN_SCOPES, CHECK_SCOPES, parseApiKeys } from './domain/principal.ts'
 import type { ApiKey, Scope } from './domain/principal.ts'
@@ -61,6 +62,13 @@ export type Config = {
   readonly roleRules: readonly RoleRule[]
   /** 0 for ever. */
   readonly auditRetentionDays: number
+  readonly maxEnvironments: number
+  readonly webhooks: {
+    /** Where events go; they may hold tokens. */
+    readonly addresses: Readonly<Partial<Record<EventTarget, Secret>>>
+    /** There whenever an address is. */
+    readonly secret: Secret | undefined
+  }
   readonly logLevel: string
 }
 
@@ -121,7 +129,38 @@ function checkTogether(environment: Environment, faults: string[]): void {
       return `cannot be read: ${(error as Error).message}`
     }
   })
+  checkWebhooks(environment, faults)
   checkAuth(environment, faults)
+}
+
+const WEBHOOK_URLS = ['GENESYS_SIM_CALLBACK_URL', 'MONITORING_WEBHOOK_URL'] as const
+/** What the Standard Webhooks convention asks of a key. */
+const KEY_BYTES = { least: 24, most: 64 }
+
+function checkWebhooks(environment: Environment, faults: string[]): void {
+  for (const name of WEBHOOK_URLS) {
+    const address = environment[name]
+    if (address === undefined) continue
+    if (!isWebhookUrl(address)) {
+      faults.push(`${name} must be an http or https URL without user and fragment`)
+    }
+    if (environment.WEBHOOK_SECRET === undefined) {
+      faults.push(`WEBHOOK_SECRET is missing: ${name} is set`)
+    }
+  }
+  const { WEBHOOK_SECRET: secret } = environment
+  if (secret === undefined) return
+  const [, text = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? []
+  const { length } = Buffer.from(text, 'base64')
+  if (text.length % 4 !== 0 || length < KEY_BYTES.least || length > KEY_BYTES.most) {
+    faults.push('WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in Base64')
+  }
+}
+
+function isWebhookUrl(value: string): boolean {
+  const url = URL.parse(value)
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
+  return url.username === '' && url.password === '' && url.hash === ''
 }
 
 function checkAuth(environment: Environment, faults: string[]): void {
@@ -223,6 +262,8 @@ function toConfig(
     maxSnapshotAgeSeconds: environment.MAX_SNAPSHOT_AGE_SECONDS,
     dataDir: environment.DATA_DIR,
     auditRetentionDays: environment.AUDIT_RETENTION_DAYS,
+    maxEnvironments: environment.MAX_ENVIRONMENTS,
+    webhooks: webhooksOf(environment),
     logLevel: environment.LOG_LEVEL,
     ...read,
   }
@@ -231,6 +272,18 @@ function toConfig(
 function tlsFiles({ TLS_CERT_FILE, TLS_KEY_FILE }: Environment): Config['check']['tls'] {
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) return undefined
   return { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE }
+}
+
+function webhooksOf(environment: Environment): Config['webhooks'] {
+  const { GENESYS_SIM_CALLBACK_URL: callback, MONITORING_WEBHOOK_URL: monitoring } = environment
+  const { WEBHOOK_SECRET: secret } = environment
+  return {
+    addresses: {
+      ...(callback === undefined ? {} : { callback: new Secret(callback) }),
+      ...(monitoring === undefined ? {} : { monitoring: new Secret(monitoring) }),
+    },
+    secret: secret === undefined ? undefined : new Secret(secret),
+  }
 }
 
 function isHttpUrl(value: string): boolean {

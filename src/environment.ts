@@ -93,6 +93,21 @@ export const Environment = Type.Object({
   AUTHZEN_SIGNING_KEY_FILE: Type.Optional(
     text('Path of a private key, PEM or JWK, that signs the AuthZEN metadata'),
   ),
+  MAX_ENVIRONMENTS: Type.Integer({
+    minimum: 0,
+    maximum: 5_000,
+    default: 5,
+    description: 'No environment is created beyond so many',
+  }),
+  GENESYS_SIM_CALLBACK_URL: Type.Optional(
+    text('Is told of networks, role changes, drift and a broken trail, by webhook'),
+  ),
+  MONITORING_WEBHOOK_URL: Type.Optional(
+    text('Is told of environments, role changes, drift and a broken trail, by webhook'),
+  ),
+  WEBHOOK_SECRET: Type.Optional(
+    text('Signs webhooks: whsec_ and 24 to 64 bytes in Base64; needed where an address is set'),
+  ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) =>
       Type.Literal(level),
@@ -109,6 +124,7 @@ export const SECRET_VARIABLES = [
   'DATABASE_URL',
   'CHECK_API_KEYS',
   'ADMIN_API_KEYS',
+  'WEBHOOK_SECRET',
 ] as const
 
 /** What the process was given: names and texts. */

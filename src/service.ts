@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from './config.ts'
+import { EVENT_TARGETS } from './domain/delivery.ts'
 import { countEvents } from './genesys/count-events.ts'
 import { openUpstream } from './genesys/upstream.ts'
 import type { UpstreamOptions } from './genesys/upstream.ts'
@@ -8,10 +9,13 @@ import { openListener, urlOf } from './http/listener.ts'
 import { createLogger } from './observability/logger.ts'
 import type { Logger } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
+import { createArchitecture } from './service/architecture.ts'
+import type { ArchitectureOverrides } from './service/architecture.ts'
 import { createApps } from './service/apps.ts'
 import { readCheckListener } from './service/check-listener.ts'
 import { createChangeWorkers } from './service/change-workers.ts'
 import type { ChangeOverrides } from './service/change-workers.ts'
+import { createDeliveries } from './service/deliveries.ts'
 import { openMatrices } from './service/held-matrices.ts'
 import { createWorkers } from './service/workers.ts'
 import { openStore } from './store/store.ts'
@@ -29,6 +33,8 @@ export type Overrides = {
   readonly upstream?: Pick<UpstreamOptions, 'requestTimeoutMs' | 'maxAttempts'>
   /** How role changes are carried out, and who is told of every moment at which that may break off. */
   readonly roleChanges?: ChangeOverrides
+  /** How networks and environments are kept in hand. */
+  readonly architecture?: ArchitectureOverrides
 }
 
 /** A whole service. Created it holds its parts but does nothing; disposed it has let go of all. */
@@ -51,16 +57,24 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   const now = overrides.now ?? Date.now
   const held = await openMatrices(config, logger, now, stack)
   const { metrics, publisher } = held
-  const store = stack.use(openStore(storeOptions(config, { logger, now, metrics })))
+  const late: { wakeDeliveries?: () => void } = {}
+  const onQueued = (): void => late.wakeDeliveries?.()
+  const store = stack.use(openStore(storeOptions(config, { logger, now, metrics, onQueued })))
   const upstream = stack.use(
     openUpstream({ ...upstreamOptions(config, metrics), ...overrides.upstream }),
   )
   const parts = { config, logger, now, upstream, store, ...held }
   const changes = createChangeWorkers({ ...parts, overrides: overrides.roleChanges }, stack)
   const workers = createWorkers({ ...parts, ...changes }, stack)
+  const architecture = createArchitecture({ ...parts, overrides: overrides.architecture }, stack)
+  const deliveries = createDeliveries(parts, stack)
+  late.wakeDeliveries = () => deliveries.wake()
   const draining = { value: false }
   const listener = await readCheckListener(config, logger)
-  const apps = createApps({ ...parts, ...changes, ...workers, ...listener, draining }, stack)
+  const apps = createApps(
+    { ...parts, ...changes, ...workers, ...architecture, ...listener, draining },
+    stack,
+  )
   const disposables = stack.move()
   const checkUrl = (): string => urlOf(apps.check, listener.tls && 'https')
   const adminUrl = (): string => urlOf(apps.admin)
@@ -80,12 +94,14 @@ export async function createService(config: Config, overrides: Overrides = {}): 
       if (signal.aborted) return
       workers.schedule.begin()
       changes.begin()
+      architecture.begin()
+      deliveries.begin()
     },
     async [Symbol.asyncDispose]() {
       logger.info('stopping')
       draining.value = true
       // Nothing new begins while callers are still being served.
-      const stopped = Promise.all([workers.stop(), changes.stop()])
+      const stopped = Promise.all([workers.stop(), changes.stop(), architecture.stop()])
       const listening = apps.check.server.listening
       if (listening) await delay(overrides.drainMs ?? DRAIN_MS)
       await stopped
@@ -97,11 +113,15 @@ export async function createService(config: Config, overrides: Overrides = {}): 
 
 function storeOptions(
   config: Config,
-  { metrics, ...shared }: Pick<StoreOptions, 'logger' | 'now'> & { readonly metrics: Metrics },
+  {
+    metrics,
+    ...shared
+  }: Pick<StoreOptions, 'logger' | 'now' | 'onQueued'> & { readonly metrics: Metrics },
 ): StoreOptions {
   return {
     ...shared,
     database: config.database,
+    eventTargets: EVENT_TARGETS.filter((target) => config.webhooks.addresses[target]),
     witnessFile: join(config.dataDir, 'audit-head.json'),
     onState: (state) => metrics.storeUp(state === 'ready'),
     onVerified: (verification) => metrics.auditVerified(verification),

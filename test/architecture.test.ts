@@ -15,6 +15,7 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
   },
   store: { rooms: ['domain', 'observability'], packages: ['kysely', 'pg', 'node:*'] },
   worker: { rooms: ['domain', 'observability'], packages: ['node-cron', 'lru-cache', 'node:*'] },
+  webhooks: { rooms: ['domain', 'observability'], packages: ['undici', 'node:*'] },
   http: {
     rooms: ['domain', 'observability'],
     packages: [
@@ -37,11 +38,20 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
   },
   // What service.ts wires, in pieces that can be read.
   service: {
-    rooms: ['domain', 'observability', 'genesys', 'store', 'worker', 'http', 'config.ts'],
+    rooms: [
+      'domain',
+      'observability',
+      'genesys',
+      'store',
+      'worker',
+      'webhooks',
+      'http',
+      'config.ts',
+    ],
     packages: ['node:*'],
   },
   'service.ts': {
-    rooms: ['service', 'observability', 'genesys', 'store', 'http', 'config.ts'],
+    rooms: ['service', 'domain', 'observability', 'genesys', 'store', 'http', 'config.ts'],
     packages: ['node:*'],
   },
   'main.ts': {

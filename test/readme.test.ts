@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'tap'
 import { withFigures } from '../bench/write-figures.ts'
 import {
+  ARCHITECTURE_PERMISSIONS,
   DEFAULT_CLIENT,
   GRANT_PERMISSIONS,
   READ_PERMISSIONS,
@@ -78,11 +79,11 @@ test('the permissions that the client needs are those that the start asks for', 
   )
   t.same(
     rows.map(([name = '']) => name).toSorted(),
-    [...READ_PERMISSIONS, ...GRANT_PERMISSIONS].toSorted(),
+    [...READ_PERMISSIONS, ...GRANT_PERMISSIONS, ...ARCHITECTURE_PERMISSIONS].toSorted(),
   )
   t.same(
     missing.map(({ essential }) => essential),
-    [true, true, false, false, false, false],
+    [true, true, ...rows.slice(2).map(() => false)],
     'the first two are essential',
   )
 })

@@ -13,6 +13,11 @@ export const AUDIT_ACTIONS = [
   'sunset_scheduled',
   'login_refused',
   'report_created',
+  'ip_allowlist_create',
+  'organization_allowlist_replace',
+  'organization_allowlist_undo',
+  'environment_create',
+  'delivery_retried',
   'audit_pruned',
   'audit_verification',
 ] as const
@@ -43,7 +48,7 @@ export type NewAuditEntry = {
   readonly requestId: string
   /** The user of the organisation that it is about; null for none. */
   readonly userId: string | null
-  /** The batch, rebuild or report that it belongs to; null for none. */
+  /** The batch, rebuild, report, operation or delivery that it belongs to; null for none. */
   readonly subjectId: string | null
   readonly before: Json
   readonly after: Json

@@ -10,6 +10,7 @@
  * - `rate-limited` this caller asked too often
  * - `overloaded` the service answers nobody in time just now
  * - `not-ready` there is no matrix that may be served: unknown, which is never "denied"
+ * - `not-offered` this organisation has no such part of the platform
  * - `store-unavailable` the database cannot be reached or written: nothing was recorded
  * - `upstream-busy` the platform could not be reached or had no room, after all attempts
  * - `upstream-refused` the platform understood and said no
@@ -26,6 +27,7 @@ export type FailureCode =
   | 'rate-limited'
   | 'overloaded'
   | 'not-ready'
+  | 'not-offered'
   | 'store-unavailable'
   | 'upstream-busy'
   | 'upstream-refused'
@@ -39,7 +41,12 @@ export type UpstreamAnswer = {
 }
 
 /** One of several faults of a request. */
-export type Fault = { readonly field: string; readonly message: string }
+export type Fault = {
+  readonly field: string
+  readonly message: string
+  /** What could stand there instead. */
+  readonly suggestion?: string
+}
 
 export type FailureDetails = {
   /** The request field at fault, as the caller wrote it: `permission`, `checks/3/userId`. */
@@ -49,6 +56,8 @@ export type FailureDetails = {
   /** Seconds after which the same request may succeed. */
   readonly retryAfterSeconds?: number | undefined
   readonly upstream?: UpstreamAnswer | undefined
+  /** It may have been done: only looking, later, will tell. */
+  readonly undecided?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -63,6 +72,7 @@ export class Failure extends Error {
   readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
+  readonly undecided: boolean
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -71,5 +81,6 @@ export class Failure extends Error {
     this.faults = details.faults
     this.retryAfterSeconds = details.retryAfterSeconds
     this.upstream = details.upstream
+    this.undecided = details.undecided ?? false
   }
 }

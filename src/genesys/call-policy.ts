@@ -4,6 +4,19 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 export const PRIORITIES = ['role-change', 'single-user', 'rebuild'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
+/** What is known of an attempt that failed, in passing. */
+export type FailedAttempt = {
+  /** From 1. */
+  readonly attempt: number
+  /** Undefined when nothing was answered. */
+  readonly status: number | undefined
+  /** What the platform asks to wait; undefined when it does not say. */
+  readonly askedSeconds: number | undefined
+}
+
+/** Milliseconds to wait before the next attempt; undefined to make none. */
+type PauseRule = (failed: FailedAttempt) => number | undefined
+
 /** How a call to the platform is to be made. */
 export type CallPolicy = {
   readonly priority: Priority
@@ -17,6 +30,10 @@ export type CallPolicy = {
    * no more than another write at the same moment.
    */
   readonly idempotent?: boolean
+  /** In the place of the usual backoff. */
+  readonly pauseMs?: PauseRule
+  /** Is told the number of each attempt, from 1, before it is made. */
+  readonly onAttempt?: (attempt: number) => void
 }
 
 // The SDK's methods take neither a signal nor a timeout: the policy travels beside the call.

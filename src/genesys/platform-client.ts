@@ -7,6 +7,8 @@ import type { CallPolicy } from './call-policy.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { LoginFailure, loginFailure } from './login-failure.ts'
+import { openDirectRequests } from './direct-request.ts'
+import type { DirectRequest } from './direct-request.ts'
 import { openSdkSession } from './sdk.ts'
 import type { PlatformAddress, SdkSession } from './sdk.ts'
 import { TokenKeeper } from './token.ts'
@@ -43,11 +45,17 @@ const LOGIN_ATTEMPTS = 4
 /** Pauses between the attempts at a login, all together. */
 const LOGIN_PAUSES_MS = 60_000
 
+/** The SDK, and requests that it has no operation for. */
+type PlatformSession = SdkSession & {
+  request(request: DirectRequest): Promise<unknown>
+}
+
 /** The platform as one OAuth client: one token, one budget. */
 export type PlatformClient = {
   /** Makes calls to the platform under a policy. Throws `Failure`, or the signal's reason. */
-  call<Value>(policy: CallPolicy, run: (sdk: SdkSession) => Promise<Value>): Promise<Value>
+  call<Value>(policy: CallPolicy, run: (session: PlatformSession) => Promise<Value>): Promise<Value>
   readonly clientId: string
+  readonly clock: Clock
   /** How many calls are worth making side by side. */
   readonly concurrency: number
 }
@@ -125,9 +133,13 @@ function openClient(account: Account, surroundings: Surroundings): PlatformClien
     requestTimeoutMs,
     onEvent,
   })
-  const session = openSdkSession(account.address, transport, withOperation)
+  const session: PlatformSession = {
+    ...openSdkSession(account.address, transport, withOperation),
+    request: openDirectRequests(account.address, transport),
+  }
   return {
     clientId,
+    clock,
     concurrency,
     call(policy, run) {
       const signal = AbortSignal.any([policy.signal, closing])

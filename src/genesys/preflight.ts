@@ -33,6 +33,16 @@ const NEEDED: readonly MissingPermission[] = [
     neededFor: 'telling whether access policies deny beyond roles',
     essential: false,
   },
+  {
+    permission: 'architecture:ipallowlist:read',
+    neededFor: 'listing IP allowlists, where the organisation has them',
+    essential: false,
+  },
+  {
+    permission: 'architecture:environment:read',
+    neededFor: 'listing and counting environments, where the organisation has them',
+    essential: false,
+  },
 ]
 
 /** Asked of the client that writes: the second one where there is one. */
@@ -45,6 +55,21 @@ const NEEDED_TO_WRITE: readonly MissingPermission[] = [
   {
     permission: 'authorization:grant:delete',
     neededFor: 'role changes that take roles away (by the client that writes)',
+    essential: false,
+  },
+  {
+    permission: 'architecture:ipallowlist:write',
+    neededFor: 'creating IP allowlists (by the client that writes)',
+    essential: false,
+  },
+  {
+    permission: 'architecture:environment:write',
+    neededFor: 'creating environments (by the client that writes)',
+    essential: false,
+  },
+  {
+    permission: 'directory:organization:admin',
+    neededFor: 'the organisation’s own login allowlist (by both clients)',
     essential: false,
   },
 ]

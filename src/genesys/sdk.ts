@@ -73,7 +73,11 @@ type SdkGroups = {
   getGroupMembers(groupId: string, options: Options): Promise<unknown>
 }
 
-type SdkOrganization = { getOrganizationsMe(): Promise<unknown> }
+type SdkOrganization = {
+  getOrganizationsMe(): Promise<unknown>
+  getOrganizationsAuthenticationSettings(): Promise<unknown>
+  patchOrganizationsAuthenticationSettings(body: Options): Promise<unknown>
+}
 type SdkTokens = { getTokensMe(options: Options): Promise<unknown> }
 
 const sdk = platformClient as unknown as Sdk

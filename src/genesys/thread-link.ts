@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Progress } from '../domain/directory.ts'
 import { Failure } from '../domain/failure.ts'
+import { ARCHITECTURE_TIMEOUTS_MS } from './architecture-calls.ts'
 import { reviveFailure } from './thread-messages.ts'
 import type { CallKind, FromThread, ThreadCalls, ToThread } from './thread-messages.ts'
 import type { OnEvent } from './upstream-event.ts'
@@ -37,6 +38,7 @@ type Pending = {
  * before; the rest is room for work of others that they have to wait for.
  */
 const TIMEOUTS_MS: Readonly<Record<CallKind, number>> = {
+  ...ARCHITECTURE_TIMEOUTS_MS,
   preflight: 10 * 60_000,
   readSubjects: 10 * 60_000,
   readMatrix: 6 * 60 * 60_000,

@@ -7,10 +7,11 @@ import type { ConflictList, ConflictPage } from '../domain/list-conflicts.ts'
 import type { GrantDelta } from '../domain/role-change.ts'
 import type { RoleRule } from '../domain/role-rules.ts'
 import type { SimulationQuestion, SimulationText } from '../domain/simulation-text.ts'
+import type { ArchitectureCalls } from './architecture-calls.ts'
 import type { UpstreamEvent } from './upstream-event.ts'
 
 /** What the thread can be asked for: arguments and answer of each kind. */
-export type ThreadCalls = {
+export type ThreadCalls = ArchitectureCalls & {
   preflight: { readonly request: null; readonly answer: Preflight }
   readMatrix: { readonly request: null; readonly answer: SharedArrayBuffer }
   readSubjects: { readonly request: readonly string[]; readonly answer: SubjectsRead }
@@ -75,6 +76,7 @@ export type PlainFailure = {
   readonly faults: readonly Fault[] | undefined
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
+  readonly undecided: boolean
 }
 
 /** What may leave the thread of an error: nothing of one that nobody expected but that it was. */
@@ -85,8 +87,8 @@ export function plainFailure(error: unknown): PlainFailure {
       new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
     )
   }
-  const { code, message, field, faults, retryAfterSeconds, upstream } = error
-  return { code, message, field, faults, retryAfterSeconds, upstream }
+  const { code, message, field, faults, retryAfterSeconds, upstream, undecided } = error
+  return { code, message, field, faults, retryAfterSeconds, upstream, undecided }
 }
 
 export function reviveFailure(plain: PlainFailure): Failure {

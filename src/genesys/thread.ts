@@ -1,12 +1,15 @@
 import { constants, setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { ArchitecturePlatform } from '../domain/architecture-platform.ts'
 import { buildMatrix } from '../domain/build-matrix.ts'
 import { compareMatrices } from '../domain/compare-matrices.ts'
 import { currentConflicts } from '../domain/list-conflicts.ts'
 import { Matrix } from '../domain/matrix.ts'
 import { mergeSubjects } from '../domain/merge-subjects.ts'
 import { writeSimulation } from '../domain/simulation-text.ts'
+import { openArchitecture } from './architecture.ts'
+import { performArchitecture } from './architecture-calls.ts'
 import { openPlatform } from './platform-client.ts'
 import type { Platform, PlatformOptions } from './platform-client.ts'
 import { preflight } from './preflight.ts'
@@ -31,6 +34,7 @@ function serve(): void {
   const platform = openPlatform(workerData as PlatformOptions, (event) => {
     post({ type: 'event', event })
   })
+  const architecture = openArchitecture(platform)
   const running = new Map<number, AbortController>()
 
   const answer = async (call: ThreadCall): Promise<void> => {
@@ -38,7 +42,8 @@ function serve(): void {
     const controller = new AbortController()
     running.set(id, controller)
     try {
-      post({ type: 'answer', id, answer: await perform(call, platform, controller.signal, post) })
+      const parts = { platform, architecture }
+      post({ type: 'answer', id, answer: await perform(call, parts, controller.signal, post) })
     } catch (error) {
       post({ type: 'failure', id, failure: plainFailure(error) })
     } finally {
@@ -60,9 +65,11 @@ function serve(): void {
   })
 }
 
+type Parts = { readonly platform: Platform; readonly architecture: ArchitecturePlatform }
+
 async function perform(
   call: ThreadCall,
-  platform: Platform,
+  { platform, architecture }: Parts,
   signal: AbortSignal,
   post: (message: FromThread) => void,
 ): Promise<unknown> {
@@ -94,6 +101,8 @@ async function perform(
       const { matrix, rules, page } = call.request
       return inTurn(signal, () => currentConflicts(new Matrix(matrix), rules, page))
     }
+    default:
+      return performArchitecture(call, architecture, signal)
   }
 }
 

@@ -48,9 +48,10 @@ type Answered = Extract<Outcome, { kind: 'answered' }>
 
 function statusFailure(outcome: Answered, operation: string, tried: string): Failure {
   const { status, retryAfter } = outcome
-  const { message, code, contextId } = readErrorBody(outcome.body)
+  const { message, code, contextId, details } = readErrorBody(outcome.body)
   const correlationId = outcome.correlationId || contextId
-  const said = [code, message].filter((part) => part !== '').join(': ')
+  const words = [code, message].filter((part) => part !== '').join(': ')
+  const said = details === '' ? words : `${words} (${details})`
   const text = `${operation} was answered with ${status}${said && ` ${said}`}${tried}`
   const upstream = { status, code, correlationId }
   if (status === 429 || status === 408 || status >= 500) {
@@ -61,7 +62,13 @@ function statusFailure(outcome: Answered, operation: string, tried: string): Fai
   return new Failure('upstream-broken', `${text}, which is no answer to it`, { upstream })
 }
 
-type ErrorBody = { readonly message: string; readonly code: string; readonly contextId: string }
+type ErrorBody = {
+  readonly message: string
+  readonly code: string
+  readonly contextId: string
+  /** The fields that the platform names, with what it says of each. */
+  readonly details: string
+}
 
 /** The platform's error form, or OAuth's; an edge in front of the platform knows neither. */
 export function readErrorBody(body: unknown): ErrorBody {
@@ -74,7 +81,22 @@ export function readErrorBody(body: unknown): ErrorBody {
     message: text('message') || text('error_description') || text('description'),
     code: text('code') || text('error'),
     contextId: text('contextId'),
+    details: bounded(readDetails(Reflect.get(fields, 'details')), 500),
   }
+}
+
+/** Beyond these the platform repeats itself. */
+const MAX_DETAILS = 20
+
+function readDetails(list: unknown): string {
+  if (!Array.isArray(list)) return ''
+  const details = list.slice(0, MAX_DETAILS).flatMap((detail: unknown) => {
+    if (typeof detail !== 'object' || detail === null) return []
+    const parts: unknown[] = [Reflect.get(detail, 'fieldName'), Reflect.get(detail, 'errorCode')]
+    const texts = parts.filter((part) => typeof part === 'string' && part !== '')
+    return texts.length === 0 ? [] : [texts.join(': ')]
+  })
+  return details.join(', ')
 }
 
 /** The call's own bound ran out, whatever it was waiting for. */

@@ -80,6 +80,7 @@ export class Transport extends AbstractHttpClient {
     const { operation, policy, signal } = call
     let renewed = false
     for (let attempt = 1; ; attempt++) {
+      policy.onAttempt?.(attempt)
       const { outcome, token } = await this.#attempt(call)
       if (outcome.kind === 'answered' && outcome.status >= 200 && outcome.status < 300) {
         return outcome
@@ -141,9 +142,11 @@ export class Transport extends AbstractHttpClient {
   /** Milliseconds to wait before the next attempt; undefined when the platform asks for too long. */
   #waitMs(outcome: Outcome, attempt: number): number | undefined {
     const { clock } = this.#parts
+    const answered = outcome.kind === 'answered' ? outcome : undefined
+    const asked = retryAfterSeconds(answered?.retryAfter, Date.now())
+    const { pauseMs } = currentPolicy()
+    if (pauseMs) return pauseMs({ attempt, status: answered?.status, askedSeconds: asked })
     const ownMs = backoffMs(attempt, () => clock.random())
-    if (outcome.kind !== 'answered') return ownMs
-    const asked = retryAfterSeconds(outcome.retryAfter, Date.now())
     if (asked === undefined) return ownMs
     return asked > MAX_RETRY_AFTER_SECONDS ? undefined : asked * 1000 + Math.min(ownMs, 1000)
   }

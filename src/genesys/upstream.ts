@@ -1,8 +1,10 @@
+import type { ArchitecturePlatform } from '../domain/architecture-platform.ts'
 import type { Directory, MatrixWorkshop } from '../domain/directory.ts'
 import { Failure } from '../domain/failure.ts'
 import type { GrantPlatform } from '../domain/role-change.ts'
 import { resolveRegion } from '../domain/region.ts'
 import type { Secret } from '../domain/secret.ts'
+import { architectureThrough } from './architecture-link.ts'
 import type { PlatformOptions } from './platform-client.ts'
 import { ThreadLink } from './thread-link.ts'
 import type { OnEvent } from './upstream-event.ts'
@@ -17,7 +19,10 @@ export type UpstreamOptions = Omit<PlatformOptions, 'clientSecret' | 'writeClien
 }
 
 /** The platform and the workshop for matrices, both in one thread. To be disposed. */
-export type Upstream = Directory & MatrixWorkshop & GrantPlatform & AsyncDisposable
+export type Upstream = Directory &
+  MatrixWorkshop &
+  GrantPlatform &
+  AsyncDisposable & { readonly architecture: ArchitecturePlatform }
 
 /**
  * Opens the platform. The thread starts with the first call. Throws `invalid` for a region that
@@ -47,6 +52,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
     compare: (before, after) => link.call('compare', { before, after }),
     simulate: (base, question) => link.call('simulate', { base, question }),
     conflicts: (matrix, rules, page) => link.call('conflicts', { matrix, rules, page }),
+    architecture: architectureThrough(link),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

@@ -107,9 +107,14 @@ export const ProblemSchema = Type.Object(
     instance: Type.Optional(Type.String({ description: 'The request id' })),
     field: Type.Optional(Type.String({ description: 'The part of the request at fault' })),
     errors: Type.Optional(
-      Type.Array(Type.Object({ field: Type.String(), message: Type.String() }), {
-        description: 'Every fault found, where a request is checked as a whole; at most 100',
-      }),
+      Type.Array(
+        Type.Object({
+          field: Type.String(),
+          message: Type.String(),
+          suggestion: Type.Optional(Type.String({ description: 'What could stand there instead' })),
+        }),
+        { description: 'Every fault found, where a request is checked as a whole; at most 100' },
+      ),
     ),
     retryAfterSeconds: Type.Optional(Type.Number()),
     upstream: Type.Optional(
@@ -144,6 +149,7 @@ const PROBLEM_WORDS: Readonly<Record<number, string>> = {
   415: 'The body is of a type that is not taken',
   429: 'Too many requests of this caller',
   500: 'A bug; the request id finds its log line',
+  501: 'This organisation does not offer it',
   502: 'The platform refused or answered something unusable',
   503: 'No matrix may be served, the database cannot be reached, or the service is overloaded',
 }

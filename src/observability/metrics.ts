@@ -6,6 +6,7 @@ import { OUTCOMES } from '../domain/evaluate.ts'
 import type { Outcome } from '../domain/evaluate.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
+import { architectureMetrics } from './architecture-metrics.ts'
 import { changeMetrics } from './change-metrics.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
 import { storeMetrics } from './store-metrics.ts'
@@ -51,6 +52,7 @@ const FAILURE_CODES = [
   'rate-limited',
   'overloaded',
   'not-ready',
+  'not-offered',
   'store-unavailable',
   'upstream-busy',
   'upstream-refused',
@@ -85,6 +87,7 @@ export function createMetrics(sources: MetricsSources) {
     ...upstreamMetrics(registry),
     ...changeMetrics(registry, PREFIX),
     ...storeMetrics(registry, PREFIX),
+    ...architectureMetrics(registry, PREFIX),
     [Symbol.dispose](): void {
       delay.disable()
       registry.clear()

@@ -10,6 +10,7 @@ import type { Logger } from '../observability/logger.ts'
 import { watchKeyFile } from '../worker/key-file.ts'
 import { watchTlsFiles } from '../worker/tls-files.ts'
 import type { TlsPair } from '../worker/tls-files.ts'
+import type { Architecture } from './architecture.ts'
 import type { ChangeWorkers } from './change-workers.ts'
 import type { CheckListener } from './check-listener.ts'
 import type { Parts } from './parts.ts'
@@ -21,6 +22,7 @@ const MAX_EVENT_LOOP_DELAY_MS = 250
 type AppParts = Parts &
   ChangeWorkers &
   Workers &
+  Architecture &
   CheckListener & {
     readonly draining: { readonly value: boolean }
   }
@@ -59,6 +61,11 @@ export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     auth: openAuth(config, auth.adminKeys, true, logger, stack),
     rebuilds: rebuilder,
     audit: store.audit,
+    allowlists: parts.allowlists,
+    organizationAllowlist: parts.organizationAllowlist,
+    environments: parts.environments,
+    deliveries: store.deliveries,
+    offers: () => parts.offered.current(),
     roleChanges: store.roleChanges,
     reportStore: store.reports,
     reports: parts.reports,

@@ -1,8 +1,10 @@
 import type { Transaction } from 'kysely'
 import type { AuditAction, AuditEntry, NewAuditEntry } from '../domain/audit.ts'
+import type { EventTarget } from '../domain/delivery.ts'
 import { lastCheckpoint, lockHead, moveHead } from './chain-rows.ts'
 import type { Database } from './database.ts'
 import type { OrganizationBinding } from './organization-binding.ts'
+import { announce } from './outbox.ts'
 import { entryOf, prepareEntry, sealEntry, withClock } from './seal-entry.ts'
 import type { PreparedEntry } from './seal-entry.ts'
 import type { AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
@@ -22,9 +24,16 @@ export type AuditedWritesOptions = {
   readonly organization: OrganizationBinding
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Where events can be told; nothing is queued for others. */
+  readonly eventTargets: ReadonlySet<EventTarget>
+  /** Told when deliveries were queued and are durable. */
+  readonly onQueued: () => void
 }
 
-/** Transactions that may add to the audit trail: what they do and its entries commit together. */
+/**
+ * Transactions that may add to the audit trail: what they do, its entries, and the deliveries of
+ * what these announce commit together.
+ */
 export class AuditedWrites {
   readonly #options: AuditedWritesOptions
 
@@ -69,13 +78,14 @@ export class AuditedWrites {
   }
 
   async #commit<T>(work: (transaction: Transaction<Tables>, seal: Seal) => Promise<T>): Promise<T> {
-    const { database, witness, organization } = this.#options
-    const committed: Committed = { head: undefined, checkpoint: undefined }
+    const { database, witness, organization, onQueued } = this.#options
+    const committed: Committed = { head: undefined, checkpoint: undefined, queued: false }
     const result = await database.write(async (transaction) => {
       await organization.check(transaction)
       return work(transaction, (entries) => this.#seal(transaction, entries, committed))
     })
     if (committed.head !== undefined) witness.advance(committed.head, committed.checkpoint)
+    if (committed.queued) onQueued()
     return result
   }
 
@@ -84,13 +94,14 @@ export class AuditedWrites {
     entries: readonly PreparedEntry[],
     committed: Committed,
   ): Promise<readonly AuditEntryRow[]> {
-    const { database, witness, now } = this.#options
+    const { database, witness, now, eventTargets } = this.#options
     const before = await lockHead(transaction, database.dialect)
     await witness.compare(transaction, before)
     const rows = sealAll(entries, before, now())
     const last = rows.at(-1)
     if (last === undefined) return rows
     await insertRows(transaction, rows)
+    if (await announce(transaction, rows, eventTargets)) committed.queued = true
     const { sequence: count, hash, time } = last
     committed.head = { id: before.id, count, hash, time }
     await moveHead(transaction, committed.head)
@@ -103,8 +114,10 @@ export class AuditedWrites {
 
 type Seal = (entries: readonly PreparedEntry[]) => Promise<readonly AuditEntryRow[]>
 
-/** What the witness is told once the transaction is committed, and never before. */
+/** What others are told once the transaction is committed, and never before. */
 type Committed = {
+  /** Whether there are deliveries. */
+  queued: boolean
   head: AuditHeadRow | undefined
   checkpoint: { readonly through: number; readonly hash: string } | null | undefined
 }

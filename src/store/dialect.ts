@@ -19,7 +19,13 @@ export type DatabaseLocation =
   | { readonly kind: 'postgres'; readonly url: Secret }
 
 /** What transactions of several processes must not do at once, by the key of its lock. */
-const LOCKS = { migrations: 7_301, queue: 7_302, retention: 7_303 } as const
+const LOCKS = {
+  migrations: 7_301,
+  queue: 7_302,
+  retention: 7_303,
+  operations: 7_304,
+  deliveries: 7_305,
+} as const
 
 /** Where the two databases differ; migrations apart, everything else is the same code. */
 export type StoreDialect = {

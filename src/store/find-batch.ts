@@ -5,6 +5,7 @@ import type { BatchPage, ItemPage } from '../domain/role-change-store.ts'
 import { batchesOf, itemOf } from './batch-rows.ts'
 import type { StoredBatch } from './batch-rows.ts'
 import type { StoreDialect } from './dialect.ts'
+import { readCursor, writeCursor } from './number-cursor.ts'
 import type { Tables } from './tables.ts'
 
 /** Throws `not-found`. */
@@ -87,19 +88,4 @@ export async function listItems(
   const items = rows.slice(0, limit).map(itemOf)
   const last = items.at(-1)
   return rows.length > limit && last ? { items, next: last.position } : { items }
-}
-
-function writeCursor(number: number): string {
-  return Buffer.from(`before ${number}`).toString('base64url')
-}
-
-function readCursor(cursor: string): number {
-  const [, digits] = /^before (\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
-  const number = Number(digits)
-  if (digits === undefined || writeCursor(number) !== cursor) {
-    throw new Failure('invalid', 'the cursor was not given out by this service', {
-      field: 'cursor',
-    })
-  }
-  return number
 }

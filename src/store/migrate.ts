@@ -7,6 +7,7 @@ import type { DatabaseKind, StoreDialect } from './dialect.ts'
 import { auditRoleChangesReports } from './migrations/0001-audit-role-changes-reports.ts'
 import { originsAndWriteIds } from './migrations/0002-origins-and-write-ids.ts'
 import { reportPieces } from './migrations/0003-report-pieces.ts'
+import { operationsDeliveries } from './migrations/0004-operations-deliveries.ts'
 import type { Tables } from './tables.ts'
 
 /** Every migration there is, by name; names sort in the order of their application. */
@@ -15,6 +16,7 @@ function migrations(kind: DatabaseKind): Record<string, Migration> {
     '0001-audit-role-changes-reports': auditRoleChangesReports(kind),
     '0002-origins-and-write-ids': originsAndWriteIds(),
     '0003-report-pieces': reportPieces(),
+    '0004-operations-deliveries': operationsDeliveries(kind),
   }
 }
 

@@ -23,6 +23,8 @@ export type Pruned = {
   readonly entries: number
   readonly batches: number
   readonly reports: number
+  readonly operations: number
+  readonly deadLetters: number
   /** Why nothing was removed, where something would have been. */
   readonly withheld?: string
 }
@@ -34,12 +36,13 @@ export type PruneOptions = {
   readonly now: () => number
 }
 
-const NOTHING: Pruned = { entries: 0, batches: 0, reports: 0 }
+const NOTHING: Pruned = { entries: 0, batches: 0, reports: 0, operations: 0, deadLetters: 0 }
 
 /**
  * Removes what is older than a time (epoch milliseconds): entries of the trail but the last, batches
- * that have ended and whose grants have no sunset to come, and reports. The chain begins after a
- * checkpoint then, which an `audit_pruned` entry vouches for.
+ * that have ended and whose grants have no sunset to come, reports, ended operations, and deliveries
+ * that were given up. The chain begins after a checkpoint then, which an `audit_pruned` entry vouches
+ * for.
  *
  * Nothing is removed while the trail contradicts its witness, and nothing when the clock is at a time
  * that the trail does not know yet: an entry tells of it, and by the next day the trail knows.
@@ -72,7 +75,9 @@ export async function prune(
   )
   signal.throwIfAborted()
   const reports = await database.write((transaction) => pruneReports(transaction, olderThan))
-  return { entries, batches, reports }
+  const operations = await database.write((transaction) => pruneOperations(transaction, olderThan))
+  const deadLetters = await database.write((transaction) => pruneLetters(transaction, olderThan))
+  return { entries, batches, reports, operations, deadLetters }
 }
 
 /** As often as a round removes all that it may; answers how many were removed in all. */
@@ -237,6 +242,25 @@ async function pruneReports(db: Kysely<Tables>, olderThan: number): Promise<numb
   const { numDeletedRows } = await db
     .deleteFrom('reports')
     .where('state', '<>', 'running')
+    .where('finished_at', '<', olderThan)
+    .executeTakeFirstOrThrow()
+  return Number(numDeletedRows)
+}
+
+/** Changes of the organisation's list go too: after so long nobody takes one back. */
+async function pruneOperations(db: Kysely<Tables>, olderThan: number): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('architecture_operations')
+    .where('state', '<>', 'started')
+    .where('finished_at', '<', olderThan)
+    .executeTakeFirstOrThrow()
+  return Number(numDeletedRows)
+}
+
+async function pruneLetters(db: Kysely<Tables>, olderThan: number): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('deliveries')
+    .where('state', '=', 'dead')
     .where('finished_at', '<', olderThan)
     .executeTakeFirstOrThrow()
   return Number(numDeletedRows)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AuditEntry, Json, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson } from '../domain/canonical-json.ts'
 import { storableJson, storableText } from './storable-text.ts'
 import type { AuditEntryRow } from './tables.ts'
 

@@ -1,4 +1,6 @@
 import type { AuditTrail, Verification } from '../domain/audit.ts'
+import type { OperationStore } from '../domain/architecture-operation.ts'
+import type { DeliveryStore, EventTarget } from '../domain/delivery.ts'
 import type { ReportStore } from '../domain/report-store.ts'
 import type { RoleChangeStore } from '../domain/role-change-store.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -10,6 +12,8 @@ import type { StoreState } from './database.ts'
 import { createDialect } from './dialect.ts'
 import type { DatabaseLocation } from './dialect.ts'
 import { OrganizationBinding } from './organization-binding.ts'
+import { Deliveries } from './deliveries.ts'
+import { abandonOperations, Operations } from './operations.ts'
 import { endInterruptedReports, Reports } from './reports.ts'
 import { prune, removeExpired } from './retention.ts'
 import type { Pruned } from './retention.ts'
@@ -30,6 +34,10 @@ export type StoreOptions = {
   readonly onVerified?: ((verification: Verification) => void) | undefined
   /** How long a call waits for a database that is not open yet; 5,000. */
   readonly openWaitMs?: number | undefined
+  /** Those that events are told to; none without. */
+  readonly eventTargets?: readonly EventTarget[] | undefined
+  /** Told when deliveries are due by what this process did. */
+  readonly onQueued?: (() => void) | undefined
 }
 
 /** Everything durable. Disposed, it has written what was accepted and let go of the database. */
@@ -37,6 +45,8 @@ export type Store = AsyncDisposable & {
   readonly audit: AuditTrail
   readonly roleChanges: RoleChangeStore
   readonly reports: ReportStore
+  readonly operations: OperationStore
+  readonly deliveries: DeliveryStore
   readonly state: StoreState
   /** Asks the database. Rejects with `store-unavailable`. */
   ready(): Promise<void>
@@ -63,6 +73,8 @@ export type Store = AsyncDisposable & {
  */
 export function openStore(options: StoreOptions): Store {
   const { logger, now, onState, onVerified, openWaitMs } = options
+  const eventTargets = new Set(options.eventTargets)
+  const onQueued = (): void => options.onQueued?.()
   const dialect = createDialect(options.database, logger)
   const witness = new Witness({ path: options.witnessFile, logger })
   const database = new Database({
@@ -72,7 +84,14 @@ export function openStore(options: StoreOptions): Store {
     openWaitMs,
   })
   const organization = new OrganizationBinding()
-  const writes = new AuditedWrites({ database, witness, organization, now })
+  const writes = new AuditedWrites({
+    database,
+    witness,
+    organization,
+    now,
+    eventTargets,
+    onQueued,
+  })
   const parts = { database, witness, writes, organization, now }
   let found: WitnessAtStart | undefined
   database.open(async (db) => {
@@ -80,6 +99,7 @@ export function openStore(options: StoreOptions): Store {
     // A second attempt finds what the first one noted.
     found ??= opened
     await endInterruptedReports(db, dialect.kind, now())
+    await abandonOperations(db, dialect.kind, now())
     await removeExpired(db, now())
   })
   const verify = async (signal: AbortSignal): Promise<Verification> => {
@@ -91,6 +111,8 @@ export function openStore(options: StoreOptions): Store {
     audit: new AuditLog({ ...parts, verifyChain: verify }),
     roleChanges: new RoleChanges(parts),
     reports: new Reports(parts),
+    operations: new Operations(parts),
+    deliveries: new Deliveries({ ...parts, onQueued }),
     get state() {
       return database.state
     },

@@ -1,5 +1,7 @@
 import type { GeneratedAlways } from 'kysely'
+import type { OperationKind, OperationState } from '../domain/architecture-operation.ts'
 import type { AuditAction, AuditOutcome } from '../domain/audit.ts'
+import type { DeliveryState, EventTarget } from '../domain/delivery.ts'
 import type { BatchState, ItemState, ItemStep, OnFailure } from '../domain/role-change.ts'
 
 /**
@@ -18,6 +20,8 @@ export type Tables = {
   role_change_keys: KeyRow
   reports: ReportRow
   report_pieces: ReportPieceRow
+  architecture_operations: OperationRow
+  deliveries: DeliveryRow
 }
 
 /** What is true of the whole database: `organization` is the one that it belongs to. */
@@ -144,3 +148,45 @@ type ReportRow = {
 
 /** `number` is from 0. */
 type ReportPieceRow = { report_id: string; number: number; content: string }
+
+export type OperationRow = {
+  number: GeneratedAlways<number>
+  id: string
+  kind: OperationKind
+  name: string
+  /** Null once it is not needed any more: only changes that can be taken back keep it. */
+  payload: string | null
+  requested_by: string
+  request_id: string
+  /** The change that it takes back. */
+  undoes: string | null
+  state: OperationState
+  result_id: string | null
+  started_at: number
+  finished_at: number | null
+  owner: string
+  lease_until: number
+  /** When its lease ran out unnoticed; null while it is not known to be abandoned. */
+  abandoned_at: number | null
+}
+
+export type DeliveryRow = {
+  /** Order of the events. */
+  number: GeneratedAlways<number>
+  id: string
+  target: EventTarget
+  event: string
+  subject: string
+  body: string
+  state: DeliveryState
+  attempts: number
+  created_at: number
+  due_at: number
+  expires_at: number
+  last_attempt_at: number | null
+  finished_at: number | null
+  error: string | null
+  /** Rises with every change of hands. */
+  fence: number
+  lease_until: number | null
+}

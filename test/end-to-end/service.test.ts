@@ -410,8 +410,13 @@ test('permissions that the client lacks are named', async (t) => {
     t.same(missing, [
       'authorization:grant:view',
       'authorization:policy:view',
+      'architecture:ipallowlist:read',
+      'architecture:environment:read',
       'authorization:grant:add',
       'authorization:grant:delete',
+      'architecture:ipallowlist:write',
+      'architecture:environment:write',
+      'directory:organization:admin',
     ])
     for (const permission of missing) {
       t.ok(

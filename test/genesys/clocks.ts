@@ -64,3 +64,30 @@ export const hurriedClock: Clock = {
 export function hurried(ms: number): number {
   return ms * SPEED
 }
+
+/** The longest pause between attempts that a {@link skippingClock} leaves out. */
+const MAX_PAUSE_MS = 10_000
+
+/**
+ * A clock on which pauses between attempts pass at once, while bounds hold. Pauses are told from
+ * what is left of a bound by being whole milliseconds. `waits` are all times that were waited for.
+ */
+export function skippingClock(speed: number): Clock & { readonly waits: readonly number[] } {
+  const waits: number[] = []
+  let skipped = 0
+  return {
+    waits,
+    now: () => performance.now() * speed + skipped,
+    after(ms, run) {
+      waits.push(ms)
+      const pause = Number.isInteger(ms) && ms <= MAX_PAUSE_MS
+      const pass = (): void => {
+        if (pause) skipped += ms
+        run()
+      }
+      const timer = setTimeout(pass, pause ? 0 : ms / speed)
+      return () => clearTimeout(timer)
+    },
+    random: () => 0,
+  }
+}

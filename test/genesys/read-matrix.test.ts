@@ -444,8 +444,13 @@ test('preflight names the organisation and what the client lacks', async (t) => 
     ['authorization:role:view', true],
     ['authorization:grant:view', false],
     ['authorization:policy:view', false],
+    ['architecture:ipallowlist:read', false],
+    ['architecture:environment:read', false],
     ['authorization:grant:add', false],
     ['authorization:grant:delete', false],
+    ['architecture:ipallowlist:write', false],
+    ['architecture:environment:write', false],
+    ['directory:organization:admin', false],
   ])
 })
 
@@ -526,7 +531,7 @@ test('a permission held in some divisions only is reported as a shortfall', asyn
   const id = 'c11e0000-0000-4000-8000-000000000008'
   world.clients.set(id, { id, name: 'Narrow' })
   const roleId = 'b0000000-0000-4000-8000-000000000008'
-  const policies = ['directory', 'authorization', 'oauth'].map((domain) => {
+  const policies = ['directory', 'authorization', 'oauth', 'architecture'].map((domain) => {
     return { domain, entityName: '*', actionSet: ['*'] }
   })
   world.roles.set(roleId, { id: roleId, name: 'Reader', permissions: [], policies })
@@ -534,6 +539,6 @@ test('a permission held in some divisions only is reported as a shortfall', asyn
   const clients = [{ id, secret: 'x', name: 'Narrow' }]
   await using context = await openUnderTest({ world, clients }, { clientId: id, clientSecret: 'x' })
   const { missing } = await preflight(context.platform, signal)
-  t.equal(missing.length, 6)
+  t.equal(missing.length, 11)
   t.ok(missing.every((item) => !item.essential && /some divisions only/.test(item.neededFor)))
 })

@@ -228,7 +228,10 @@ test('the permissions to write are asked of the client that writes', async (t) =
     { id: 'c11e0000-0000-4000-8000-000000000004', secret: 'b', name: 'W' },
   ] as const
   const [reader, writer] = clients
-  const permissions = [['authorization:*:view', 'directory:user:view'], ['authorization:grant:add']]
+  const permissions = [
+    ['authorization:*:view', 'directory:user:view', 'architecture:*:read'],
+    ['authorization:grant:add', 'architecture:*:write', 'directory:organization:admin'],
+  ]
   const settings = {
     clients: clients.map((client, index) => ({ ...client, permissions: permissions[index] ?? [] })),
   }

@@ -22,6 +22,7 @@ const STATUSES: Record<FailureCode, number> = {
   'rate-limited': 429,
   overloaded: 503,
   'not-ready': 503,
+  'not-offered': 501,
   'store-unavailable': 503,
   'upstream-busy': 503,
   'upstream-refused': 502,

@@ -94,3 +94,38 @@ test('every variable at fault is told of once', (t) => {
   t.equal(configOf({ AUDIT_RETENTION_DAYS: '90' }).auditRetentionDays, 90)
   t.end()
 })
+
+const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+test('webhooks come with a secret, which may be a file', (t) => {
+  t.match(configOf({}), { maxEnvironments: 5, webhooks: { addresses: {}, secret: undefined } })
+  const folder = t.testdir({ secret: `${WEBHOOK_SECRET}\n` })
+  const { webhooks } = configOf({
+    GENESYS_SIM_CALLBACK_URL: 'https://siem.example/hook?token=hunter2',
+    MONITORING_WEBHOOK_URL: 'http://127.0.0.1:9/',
+    WEBHOOK_SECRET_FILE: join(folder, 'secret'),
+  })
+  t.equal(webhooks.addresses.callback?.reveal(), 'https://siem.example/hook?token=hunter2')
+  t.equal(webhooks.addresses.monitoring?.reveal(), 'http://127.0.0.1:9/')
+  t.equal(webhooks.secret?.reveal(), WEBHOOK_SECRET)
+  t.notMatch(JSON.stringify(webhooks), /hunter2|whsec/)
+  t.match(
+    faultOf({ MONITORING_WEBHOOK_URL: 'http://127.0.0.1:9/' }),
+    /WEBHOOK_SECRET is missing: MONITORING_WEBHOOK_URL is set/,
+  )
+  t.end()
+})
+
+test('addresses and secrets that cannot be are refused without being shown', (t) => {
+  for (const url of ['siem.example', 'ftp://siem.example', 'https://me:hunter2@siem.example']) {
+    const fault = faultOf({ GENESYS_SIM_CALLBACK_URL: url, WEBHOOK_SECRET })
+    t.match(fault, /GENESYS_SIM_CALLBACK_URL must be an http or https URL without user/, url)
+    t.notMatch(fault, 'hunter2')
+  }
+  for (const secret of ['hunter2', 'whsec_hunter2', 'whsec_aHVudGVyMg==', 'whsec_', 'whsec_%%%%']) {
+    const fault = faultOf({ WEBHOOK_SECRET: secret })
+    t.match(fault, /WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in Base64/, secret)
+    t.notMatch(fault, 'hunter2')
+  }
+  t.end()
+})

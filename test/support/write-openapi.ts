@@ -39,6 +39,17 @@ export function buildPlane(plane: PlaneName): FastifyInstance {
     ...shared,
     rebuilds: { start: never, find: never },
     audit: { append: never, list: never, stream: never, verify: never },
+    allowlists: { list: never, validate: never, preview: never, create: never },
+    organizationAllowlist: {
+      read: never,
+      validate: never,
+      preview: never,
+      replace: never,
+      undo: never,
+    },
+    environments: { list: never, validate: never, preview: never, create: never },
+    deliveries: { list: never, retry: never },
+    offers: never,
     roleChanges: {
       accept: never,
       findAccepted: never,

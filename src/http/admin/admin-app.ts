@@ -18,10 +18,16 @@ import type { ProblemDeps } from '../problems.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
 import type { RefusedLogins } from '../refused-logins.ts'
+import { allowlistRoutes } from './allowlist-routes.ts'
+import type { AllowlistRouteDeps } from './allowlist-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import type { AuditRouteDeps } from './audit-routes.ts'
 import { refuseCrossSite } from './cross-site.ts'
+import { deliveryRoutes } from './delivery-routes.ts'
+import type { DeliveryRouteDeps } from './delivery-routes.ts'
 import { docsRoutes, READ_SCOPES } from './docs-routes.ts'
+import { environmentRoutes } from './environment-routes.ts'
+import type { EnvironmentRouteDeps } from './environment-routes.ts'
 import { lookUpRoutes } from './look-up-routes.ts'
 import { matrixRoute } from './matrix-route.ts'
 import type { MatrixRouteDeps } from './matrix-route.ts'
@@ -45,6 +51,9 @@ type RouteDeps = MatrixRouteDeps &
   RebuildRouteDeps &
   RoleChangeRouteDeps &
   AuditRouteDeps &
+  AllowlistRouteDeps &
+  EnvironmentRouteDeps &
+  DeliveryRouteDeps &
   ReportRouteDeps
 
 export type AdminAppDeps = RouteDeps & {
@@ -83,6 +92,9 @@ const DESCRIPTION: PlaneDescription = {
       description: 'Simulate, apply, stop, resume and undo changes of roles',
     },
     { name: 'audit', description: 'The trail, and reports on it' },
+    { name: 'ip-allowlists', description: 'Networks that may call, or may be called' },
+    { name: 'environments', description: 'Environments, up to their limit' },
+    { name: 'deliveries', description: 'Events on their way to the webhooks' },
     { name: 'look-up', description: 'Ids by name' },
     { name: 'service', description: 'What the service says of itself' },
     { name: 'health', description: 'Open to all' },
@@ -134,6 +146,9 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
     void guarded.register(roleChangeRoutes(deps))
     void guarded.register(auditRoutes(deps))
     void guarded.register(reportRoutes(deps))
+    void guarded.register(allowlistRoutes(deps))
+    void guarded.register(environmentRoutes(deps))
+    void guarded.register(deliveryRoutes(deps))
     void guarded.register(matrixRoute(deps))
     void guarded.register(lookUpRoutes(deps.matrices))
     void guarded.register(metricsRoute(deps.registry))

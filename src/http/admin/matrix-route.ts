@@ -1,6 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
+import type { ArchitectureOffers } from '../../domain/architecture-platform.ts'
 import type { Preflight } from '../../domain/directory.ts'
 import { Failure } from '../../domain/failure.ts'
 import type { Matrix } from '../../domain/matrix.ts'
@@ -26,6 +27,8 @@ type ServiceStatus = {
 export type MatrixRouteDeps = {
   readonly matrices: ServedMatrices
   readonly status: () => ServiceStatus
+  /** What the organisation offers beside roles; null for what is not known. Never rejects. */
+  readonly offers: () => Promise<ArchitectureOffers>
 }
 
 const Organization = Type.Object({ id: Type.String(), name: Type.String() })
@@ -79,6 +82,15 @@ const DescriptionSchema = Type.Object({
       ),
     }),
   ),
+  offers: Type.Unsafe<ArchitectureOffers>(
+    Type.Object(
+      {
+        ipAllowlists: Type.Union([Type.Boolean(), Type.Null()]),
+        environments: Type.Union([Type.Boolean(), Type.Null()]),
+      },
+      { description: 'What the organisation offers; null where that is not known' },
+    ),
+  ),
   lastRebuild: Type.Optional(RebuildSchema),
   runningRebuild: Type.Optional(RebuildSchema),
   unknownUsersQueued: Type.Integer({
@@ -100,15 +112,16 @@ export function matrixRoute(deps: MatrixRouteDeps): FastifyPluginCallbackTypebox
           response: { 200: DescriptionSchema, ...problems(401, 403, 429, 503) },
         },
       },
-      (_request, reply) => {
-        void reply.send(describeStatus(deps))
-      },
+      async () => describeStatus(deps, await deps.offers()),
     )
     done()
   }
 }
 
-function describeStatus({ matrices, status }: MatrixRouteDeps): Static<typeof DescriptionSchema> {
+function describeStatus(
+  { matrices, status }: MatrixRouteDeps,
+  offers: ArchitectureOffers,
+): Static<typeof DescriptionSchema> {
   const told = status()
   const { held, startCheck, lastRebuild, runningRebuild, unknownUsersQueued } = told
   const reason = refusalOf(matrices)
@@ -118,6 +131,7 @@ function describeStatus({ matrices, status }: MatrixRouteDeps): Static<typeof De
     warnings: [...warningsOf(held, startCheck), ...ruleWarnings(told.unmatchedRules)],
     ...(held ? { matrix: describeMatrix(held, matrices.ageSeconds(held)) } : {}),
     ...(startCheck ? { platform: describePlatform(startCheck) } : {}),
+    offers,
     ...(lastRebuild ? { lastRebuild } : {}),
     ...(runningRebuild ? { runningRebuild } : {}),
     unknownUsersQueued,

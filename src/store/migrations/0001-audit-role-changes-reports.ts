@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
-import type { CreateTableBuilder, Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { DatabaseKind } from '../dialect.ts'
+import { numbered } from './numbered.ts'
 
 /** A migration sees tables as they were in its time, so it knows none of today's types. */
 type Untyped = Kysely<unknown>
@@ -267,16 +268,4 @@ async function createReports(db: Untyped, kind: DatabaseKind): Promise<void> {
     .addColumn('content', 'text')
     .execute()
   await db.schema.createIndex('reports_by_state').on('reports').column('state').execute()
-}
-
-/** A key that rises with every row and is never given twice. */
-function numbered(
-  table: CreateTableBuilder<string>,
-  kind: DatabaseKind,
-): CreateTableBuilder<string, 'number'> {
-  return kind === 'sqlite'
-    ? table.addColumn('number', 'integer', (column) => column.primaryKey().autoIncrement())
-    : table.addColumn('number', 'bigint', (column) =>
-        column.primaryKey().generatedAlwaysAsIdentity(),
-      )
 }

@@ -21,16 +21,19 @@ function armed(): string {
 
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
+function dieAt(moment: string): void {
+  if (armed() !== moment) return
+  rmSync(file)
+  process.kill(process.pid, 'SIGKILL')
+}
+
 await using service = await createService(readConfig(process.env), {
   drainMs: 0,
   roleChanges: {
     leaseMs: LEASE_MS,
-    onStep(step) {
-      if (armed() !== step) return
-      rmSync(file)
-      process.kill(process.pid, 'SIGKILL')
-    },
+    onStep: dieAt,
   },
+  architecture: { leaseMs: LEASE_MS, onAnswered: () => dieAt('answered') },
 })
 await service.start(stop.signal)
 if (!stop.signal.aborted) await once(stop.signal, 'abort')

@@ -84,6 +84,27 @@ const withoutStore = (): never => {
 /** What the admin plane has no use for where no test asks for it. */
 const NO_STORE = {
   audit: { list: withoutStore, stream: withoutStore, verify: withoutStore },
+  allowlists: {
+    list: withoutStore,
+    validate: withoutStore,
+    preview: withoutStore,
+    create: withoutStore,
+  },
+  organizationAllowlist: {
+    read: withoutStore,
+    validate: withoutStore,
+    preview: withoutStore,
+    replace: withoutStore,
+    undo: withoutStore,
+  },
+  environments: {
+    list: withoutStore,
+    validate: withoutStore,
+    preview: withoutStore,
+    create: withoutStore,
+  },
+  deliveries: { list: withoutStore, retry: withoutStore },
+  offers: async () => ({ ipAllowlists: null, environments: null }),
   roleChanges: {
     accept: withoutStore,
     findAccepted: withoutStore,

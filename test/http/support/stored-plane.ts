@@ -68,6 +68,7 @@ export async function startStoredPlane(t: Test, overrides: Partial<AdminAppDeps>
   const plane = startAdminPlane(t, {
     matrices: served,
     audit,
+    deliveries: store.deliveries,
     roleChanges,
     reports,
     reportStore: store.reports,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { GENESIS_HASH } from '../../../src/domain/audit.ts'
 import type { AuditEntry } from '../../../src/domain/audit.ts'
-import { canonicalJson } from '../../../src/store/canonical-json.ts'
+import { canonicalJson } from '../../../src/domain/canonical-json.ts'
 import { entry, never, numbered, openTestStore, START } from './store-under-test.ts'
 import type { CreateDatabase } from './test-database.ts'
 

@@ -105,6 +105,37 @@ export function testRetention(createDatabase: CreateDatabase): void {
     t.match(await store.audit.verify(never()), { intact: false, broken: { sequence: 1 } })
   })
 
+  test('ended operations and deliveries that were given up go too, others stay', async (t) => {
+    const { store, clock } = openTestStore(t, await createDatabase(t), {
+      eventTargets: ['callback'],
+    })
+    const { operations, deliveries } = store
+    const begin = async (before: string[]) => {
+      const operation = {
+        kind: 'organization-allowlist',
+        name: '',
+        payload: { before, after: [] },
+        requestedBy: 'anna',
+        requestId: '',
+      } as const
+      return await operations.begin(operation, { owner: 'one', leaseMs: 1 }, () => [])
+    }
+    const ended = await begin(['8.8.8.0/24'])
+    await operations.end(ended?.id ?? '', { state: 'succeeded', resultId: null }, [])
+    const underWay = await begin([])
+    await store.audit.append(
+      ['a', 'b'].map((subjectId) => entry({ action: 'role_changes_ended', subjectId })),
+    )
+    const [letter] = await deliveries.claim('callback', { limit: 1, leaseMs: 1 })
+    if (letter) await deliveries.settle(letter, { state: 'dead', error: 'answered 500' })
+    clock.now += DAY_MS
+    const olderThan = new Date(clock.now)
+    t.match(await store.pruneAudit(olderThan, never()), { operations: 1, deadLetters: 1 })
+    t.equal(await operations.undoable(), undefined)
+    t.match(await operations.claimAbandoned({ owner: 'two', leaseMs: 1 }), { id: underWay?.id })
+    t.match((await deliveries.list({ limit: 5 })).items, [{ subject: /b$/, state: 'pending' }])
+  })
+
   test('batches and reports that have ended go too, others stay', async (t) => {
     const opened = openTestStore(t, await createDatabase(t))
     const { store, clock } = opened

@@ -1,4 +1,6 @@
 import { testAuditTrail } from './audit-contract.ts'
+import { testDeliveries } from './delivery-contract.ts'
+import { testOperations } from './operation-contract.ts'
 import { testOrganization } from './organization-contract.ts'
 import { testReports } from './report-contract.ts'
 import { testRetention } from './retention-contract.ts'
@@ -16,4 +18,6 @@ export function testStore(createDatabase: CreateDatabase): void {
   testSunsets(createDatabase)
   testOrganization(createDatabase)
   testReports(createDatabase)
+  testOperations(createDatabase)
+  testDeliveries(createDatabase)
 }

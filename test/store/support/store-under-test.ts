@@ -5,6 +5,7 @@ import type { NewBatch } from '../../../src/domain/role-change-store.ts'
 import { openStore } from '../../../src/store/store.ts'
 import type { StoreState } from '../../../src/store/database.ts'
 import type { Store, StoreOptions } from '../../../src/store/store.ts'
+import type { Logger } from '../../../src/observability/logger.ts'
 import { recordingLogger } from '../../support/recording-logger.ts'
 import type { LogLine } from '../../support/recording-logger.ts'
 import type { TestDatabase } from './test-database.ts'
@@ -17,6 +18,7 @@ export type Clock = { now: number }
 export type StoreUnderTest = {
   readonly store: Store
   readonly clock: Clock
+  readonly logger: Logger
   readonly lines: readonly LogLine[]
   readonly witnessFile: string
   /** Resolves when the store enters a state, from its opening on. */
@@ -55,6 +57,7 @@ export function openTestStore(
   return {
     store,
     clock,
+    logger,
     lines,
     witnessFile,
     entered: (state) => whenEntered(state).promise,

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../domain/audit.ts'
+import type { Json, JsonObject } from './audit.ts'
 
 /**
  * JSON text as RFC 8785 has it: no white space, members in order of their names' UTF-16 code units,

@@ -2,7 +2,7 @@ import { assert, jsonValue, property } from 'fast-check'
 import type { Arbitrary } from 'fast-check'
 import { test } from 'tap'
 import type { Json } from '../../src/domain/audit.ts'
-import { canonicalJson } from '../../src/store/canonical-json.ts'
+import { canonicalJson } from '../../src/domain/canonical-json.ts'
 
 test('the example of RFC 8785 comes out as printed there', (t) => {
   const value: Json = {

@@ -1,0 +1,80 @@
+import type { JsonObject, NewAuditEntry } from './audit.ts'
+
+/** What is done to networks and environments, each a request to the platform that must not be lost. */
+export const OPERATION_KINDS = ['ip-allowlist', 'organization-allowlist', 'environment'] as const
+export type OperationKind = (typeof OPERATION_KINDS)[number]
+
+/**
+ * `started`: recorded, and what the platform made of it is not known yet. `unchanged`: it was there
+ * already. `interrupted`: its process ended, and the platform shows nothing of it.
+ */
+export type OperationState = 'started' | 'succeeded' | 'unchanged' | 'failed' | 'interrupted'
+
+export type NewOperation = {
+  readonly kind: OperationKind
+  /** What is to be created; empty for the organisation's own list. */
+  readonly name: string
+  /** What was asked for: with it an operation without an end is settled. */
+  readonly payload: JsonObject
+  readonly requestedBy: string
+  readonly requestId: string
+  /** The change of the organisation's list that this one takes back. */
+  readonly undoes?: string | undefined
+}
+
+/** Times are epoch milliseconds. */
+export type ArchitectureOperation = NewOperation & {
+  readonly id: string
+  readonly startedAt: number
+  /** Until when its process was known to be alive; null while it is not known to be gone. */
+  readonly abandonedAt: number | null
+}
+
+export type OperationEnd = {
+  readonly state: Exclude<OperationState, 'started'>
+  /** The platform's id of what was created. */
+  readonly resultId: string | null
+}
+
+/** A change of the organisation's own list that can be taken back: networks as they were written. */
+export type OrganizationChange = {
+  readonly id: string
+  readonly before: readonly string[]
+  readonly after: readonly string[]
+  readonly requestedBy: string
+  readonly finishedAt: number
+}
+
+export type CreatedEnvironment = { readonly id: string; readonly name: string }
+
+/** Whose hands an operation is in, and for how long unless that is renewed. */
+export type OperationLease = { readonly owner: string; readonly leaseMs: number }
+
+/**
+ * Durable operations on networks and environments. Every call is one transaction and throws
+ * `store-unavailable` when the database cannot do it; nothing has been recorded then.
+ */
+export interface OperationStore {
+  /**
+   * Records that an operation begins. Of environments, and of the organisation's list, one is under
+   * way at a time, on all instances: undefined while it is another one's turn.
+   */
+  begin(
+    operation: NewOperation,
+    lease: OperationLease,
+    audit: (id: string) => readonly NewAuditEntry[],
+  ): Promise<ArchitectureOperation | undefined>
+  /** Prolongs the lease of operations that are still under way in the owner's hands. */
+  renew(ids: readonly string[], lease: OperationLease): Promise<void>
+  /**
+   * Records an end with its entries. False, with nothing recorded, for one that has ended already;
+   * but what counted as `interrupted` may still turn out to have been done.
+   */
+  end(id: string, end: OperationEnd, audit: readonly NewAuditEntry[]): Promise<boolean>
+  /** Takes the oldest operation whose process is gone; undefined when there is none. */
+  claimAbandoned(lease: OperationLease): Promise<ArchitectureOperation | undefined>
+  /** Environments created at or after a time, whichever instance did it. */
+  environmentsSince(time: number): Promise<readonly CreatedEnvironment[]>
+  /** The newest change of the organisation's list that is neither taken back nor an undo itself. */
+  undoable(): Promise<OrganizationChange | undefined>
+}

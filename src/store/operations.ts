@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto'
+import type { Kysely, Selectable, Transaction } from 'kysely'
+import type {
+  ArchitectureOperation,
+  CreatedEnvironment,
+  NewOperation,
+  OperationEnd,
+  OperationKind,
+  OperationLease,
+  OperationStore,
+  OrganizationChange,
+} from '../domain/architecture-operation.ts'
+import type { JsonObject, NewAuditEntry } from '../domain/audit.ts'
+import { Failure } from '../domain/failure.ts'
+import type { AuditedWrites } from './audited-writes.ts'
+import { jsonText } from './batch-rows.ts'
+import type { Database } from './database.ts'
+import type { DatabaseKind } from './dialect.ts'
+import type { OrganizationBinding } from './organization-binding.ts'
+import { storableText } from './storable-text.ts'
+import type { OperationRow, Tables } from './tables.ts'
+
+/** Of these one is under way at a time, on all instances together. */
+const EXCLUSIVE: ReadonlySet<OperationKind> = new Set(['environment', 'organization-allowlist'])
+/** Nobody creates so many within the minutes that are asked for. */
+const MAX_ENVIRONMENTS_SINCE = 1_000
+
+export type OperationsOptions = {
+  readonly database: Database
+  readonly writes: AuditedWrites
+  readonly organization: OrganizationBinding
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/** Operations on networks and environments in the database. Each call is one transaction. */
+export class Operations implements OperationStore {
+  readonly #options: OperationsOptions
+
+  constructor(options: OperationsOptions) {
+    this.#options = options
+  }
+
+  begin(
+    operation: NewOperation,
+    { owner, leaseMs }: OperationLease,
+    audit: (id: string) => readonly NewAuditEntry[],
+  ): Promise<ArchitectureOperation | undefined> {
+    const { database, writes, now } = this.#options
+    const id = randomUUID()
+    return writes.write(async (transaction, append) => {
+      await database.dialect.lock(transaction, 'operations')
+      if (await isTaken(transaction, operation.kind)) return undefined
+      const startedAt = now()
+      await insertOperation(transaction, id, operation, {
+        owner,
+        started_at: startedAt,
+        lease_until: startedAt + leaseMs,
+      })
+      await append(audit(id))
+      return { ...operation, id, startedAt, abandonedAt: null }
+    })
+  }
+
+  async renew(ids: readonly string[], { owner, leaseMs }: OperationLease): Promise<void> {
+    if (ids.length === 0) return
+    const { database, now } = this.#options
+    await database.write((transaction) =>
+      transaction
+        .updateTable('architecture_operations')
+        .set({ lease_until: now() + leaseMs })
+        .where('id', 'in', [...ids])
+        .where('owner', '=', owner)
+        .where('state', '=', 'started')
+        .execute(),
+    )
+  }
+
+  end(
+    id: string,
+    { state, resultId }: OperationEnd,
+    audit: readonly NewAuditEntry[],
+  ): Promise<boolean> {
+    const { database, writes, now } = this.#options
+    return writes.write(async (transaction, append) => {
+      await database.dialect.lock(transaction, 'operations')
+      const row = await findRow(transaction, id)
+      const ended = row.state !== 'started'
+      // Whoever looked in vain did not know better than who did it.
+      if (ended && !(row.state === 'interrupted' && state === 'succeeded')) return false
+      const undoable = row.kind === 'organization-allowlist' && state !== 'failed'
+      await transaction
+        .updateTable('architecture_operations')
+        .set({
+          state,
+          result_id: resultId,
+          finished_at: now(),
+          ...(undoable ? {} : { payload: null }),
+        })
+        .where('id', '=', id)
+        .execute()
+      await append(audit)
+      return true
+    })
+  }
+
+  claimAbandoned({ owner, leaseMs }: OperationLease): Promise<ArchitectureOperation | undefined> {
+    const { database, writes, organization, now } = this.#options
+    return writes.write(async (transaction) => {
+      // Another organisation’s platform would say that nothing was done.
+      if (!(await organization.mayClaim(transaction))) return undefined
+      await database.dialect.lock(transaction, 'operations')
+      const row = await transaction
+        .selectFrom('architecture_operations')
+        .selectAll()
+        .where('state', '=', 'started')
+        .where('lease_until', '<=', now())
+        .orderBy('number')
+        .limit(1)
+        .executeTakeFirst()
+      if (row === undefined) return undefined
+      const taken = {
+        owner,
+        abandoned_at: row.abandoned_at ?? row.lease_until,
+        lease_until: now() + leaseMs,
+      }
+      await transaction
+        .updateTable('architecture_operations')
+        .set(taken)
+        .where('id', '=', row.id)
+        .execute()
+      return operationOf({ ...row, ...taken })
+    })
+  }
+
+  async environmentsSince(time: number): Promise<readonly CreatedEnvironment[]> {
+    const rows = await this.#options.database.read((db) =>
+      db
+        .selectFrom('architecture_operations')
+        .select(['result_id', 'name'])
+        .where('kind', '=', 'environment')
+        .where('state', '=', 'succeeded')
+        .where('finished_at', '>=', time)
+        .limit(MAX_ENVIRONMENTS_SINCE)
+        .execute(),
+    )
+    return rows.flatMap(({ result_id: id, name }) => (id === null ? [] : [{ id, name }]))
+  }
+
+  async undoable(): Promise<OrganizationChange | undefined> {
+    const row = await this.#options.database.read(newestUndoable)
+    if (row === undefined || row.payload === null) return undefined
+    const { before, after } = JSON.parse(row.payload) as {
+      readonly before: readonly string[]
+      readonly after: readonly string[]
+    }
+    return {
+      id: row.id,
+      before,
+      after,
+      requestedBy: row.requested_by,
+      finishedAt: row.finished_at ?? row.started_at,
+    }
+  }
+}
+
+/** A SQLite file has one service at a time: what is under way at its start was left behind. */
+export async function abandonOperations(
+  db: Kysely<Tables>,
+  kind: DatabaseKind,
+  now: number,
+): Promise<void> {
+  if (kind !== 'sqlite') return
+  await db
+    .updateTable('architecture_operations')
+    .set({ lease_until: now })
+    .where('state', '=', 'started')
+    .where('lease_until', '>', now)
+    .execute()
+}
+
+async function isTaken(db: Kysely<Tables>, kind: OperationKind): Promise<boolean> {
+  if (!EXCLUSIVE.has(kind)) return false
+  const other = await db
+    .selectFrom('architecture_operations')
+    .select('id')
+    .where('state', '=', 'started')
+    .where('kind', '=', kind)
+    .limit(1)
+    .executeTakeFirst()
+  return other !== undefined
+}
+
+function insertOperation(
+  transaction: Transaction<Tables>,
+  id: string,
+  { kind, name, payload, requestedBy, requestId, undoes }: NewOperation,
+  lease: Pick<OperationRow, 'owner' | 'started_at' | 'lease_until'>,
+): Promise<unknown> {
+  const row = {
+    id,
+    kind,
+    name: storableText(name),
+    payload: jsonText(payload),
+    requested_by: requestedBy,
+    request_id: requestId,
+    undoes: undoes ?? null,
+    state: 'started' as const,
+    result_id: null,
+    finished_at: null,
+    abandoned_at: null,
+    ...lease,
+  }
+  return transaction.insertInto('architecture_operations').values(row).execute()
+}
+
+function newestUndoable(db: Kysely<Tables>) {
+  return db
+    .selectFrom('architecture_operations as change')
+    .selectAll()
+    .where('change.kind', '=', 'organization-allowlist')
+    .where('change.state', '=', 'succeeded')
+    .where('change.undoes', 'is', null)
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('architecture_operations as undo')
+            .select('undo.id')
+            .whereRef('undo.undoes', '=', 'change.id')
+            .where('undo.state', 'in', ['succeeded', 'unchanged']),
+        ),
+      ),
+    )
+    .orderBy('change.number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+async function findRow(db: Kysely<Tables>, id: string): Promise<Selectable<OperationRow>> {
+  const row = await db
+    .selectFrom('architecture_operations')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (row === undefined) throw new Failure('not-found', `there is no operation ${id}`)
+  return row
+}
+
+function operationOf(row: Selectable<OperationRow>): ArchitectureOperation {
+  return {
+    id: row.id,
+    kind: row.kind,
+    name: row.name,
+    payload: JSON.parse(row.payload ?? '{}') as JsonObject,
+    requestedBy: row.requested_by,
+    requestId: row.request_id,
+    ...(row.undoes === null ? {} : { undoes: row.undoes }),
+    startedAt: row.started_at,
+    abandonedAt: row.abandoned_at,
+  }
+}

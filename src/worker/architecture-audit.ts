@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import type { NewOperation, OperationKind } from '../domain/architecture-operation.ts'
+import type { AuditAction, AuditOutcome, Json, JsonObject, NewAuditEntry } from '../domain/audit.ts'
+import { canonicalJson } from '../domain/canonical-json.ts'
+import { Failure } from '../domain/failure.ts'
+import type { FailureCode } from '../domain/failure.ts'
+
+/** Failures after which there is nothing of what was asked for, and will not be. */
+const REFUSALS: ReadonlySet<FailureCode> = new Set([
+  'invalid',
+  'conflict',
+  'not-offered',
+  'overloaded',
+  'upstream-refused',
+])
+
+/** What the trail tells of an operation. */
+export type ToldOperation = Omit<NewOperation, 'payload'> & {
+  /** SHA-256, in hex, over the canonical JSON of what was asked for. */
+  readonly payloadHash: string
+  /** Networks of a list; null for environments. */
+  readonly entryCount: number | null
+}
+
+export type ToldEnd = {
+  readonly outcome: AuditOutcome
+  readonly resultId: string | null
+  readonly latencyMs: number | null
+  readonly before?: Json
+  readonly after?: Json
+  /** What the outcome calls for: `attempts`, `reason`, `upstream`. */
+  readonly details?: JsonObject
+}
+
+/** What the trail tells of an operation that is recorded: the same whoever tells it, and when. */
+export function toldOf(operation: NewOperation): ToldOperation {
+  const { payload, ...told } = operation
+  if (operation.kind === 'organization-allowlist') {
+    const { after } = payload as unknown as { readonly after: readonly string[] }
+    return { ...told, payloadHash: hashPayload(after), entryCount: after.length }
+  }
+  const { entries } = payload as { readonly entries?: readonly unknown[] }
+  return { ...told, payloadHash: hashPayload(payload), entryCount: entries?.length ?? null }
+}
+
+/** What was asked for appears in the trail as this and no otherwise. */
+export function hashPayload(payload: unknown): string {
+  const wellFormed: unknown = JSON.parse(JSON.stringify(payload), (_name, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value,
+  )
+  return createHash('sha256')
+    .update(canonicalJson(wellFormed as Json))
+    .digest('hex')
+}
+
+/** The entry from before an operation is begun. */
+export function startedEntry(id: string, operation: ToldOperation): NewAuditEntry {
+  const end = { outcome: 'started', resultId: null, latencyMs: null } as const
+  return endEntry(id, operation, end)
+}
+
+/**
+ * The entry of an operation's end. Details of networks are `{operation, payloadHash, resultStatus,
+ * resultId, latencyMs, entryCount}`, those of environments `{action, environment_id,
+ * environment_name, latency_ms, status, operator, payload_hash}`; status is `SUCCESS` or `FAILURE`.
+ *
+ * @param id of the operation; null for one that was refused before it began
+ */
+export function endEntry(
+  id: string | null,
+  operation: ToldOperation,
+  { outcome, resultId, latencyMs, before = null, after = null, details = {} }: ToldEnd,
+): NewAuditEntry {
+  const { kind, name, requestedBy, requestId, payloadHash, entryCount, undoes } = operation
+  const status = STATUS[outcome]
+  const told: JsonObject =
+    kind === 'environment'
+      ? {
+          action: 'CREATE_ENVIRONMENT',
+          environment_id: resultId,
+          environment_name: name,
+          latency_ms: latencyMs,
+          status,
+          operator: requestedBy,
+          payload_hash: payloadHash,
+        }
+      : {
+          operation: undoes === undefined ? OPERATIONS[kind] : 'UNDO',
+          payloadHash,
+          resultStatus: status,
+          resultId,
+          latencyMs,
+          entryCount,
+        }
+  return {
+    action: actionOf(operation),
+    outcome,
+    actor: requestedBy,
+    requestId,
+    userId: null,
+    subjectId: id,
+    before,
+    after,
+    details: { ...told, ...(undoes ? { undoes } : {}), ...details },
+  }
+}
+
+const STATUS: Readonly<Record<AuditOutcome, string>> = {
+  started: 'STARTED',
+  succeeded: 'SUCCESS',
+  unchanged: 'SUCCESS',
+  skipped: 'FAILURE',
+  refused: 'FAILURE',
+  failed: 'FAILURE',
+}
+
+const OPERATIONS = {
+  'ip-allowlist': 'CREATE',
+  'organization-allowlist': 'REPLACE',
+} as const satisfies Partial<Record<OperationKind, string>>
+
+function actionOf({ kind, undoes }: ToldOperation): AuditAction {
+  if (kind === 'environment') return 'environment_create'
+  if (kind === 'ip-allowlist') return 'ip_allowlist_create'
+  return undoes === undefined ? 'organization_allowlist_replace' : 'organization_allowlist_undo'
+}
+
+/** How an operation ended that threw; a reason that nobody expected is not shown. */
+export function failedEnd(error: unknown, latencyMs: number | null): ToldEnd {
+  const failure = error instanceof Failure ? error : undefined
+  const outcome = failure && REFUSALS.has(failure.code) ? 'refused' : 'failed'
+  const { message: reason = 'an unexpected error', upstream } = failure ?? {}
+  const details: JsonObject = upstream ? { reason, upstream } : { reason }
+  return { outcome, resultId: null, latencyMs, details }
+}
+
+/** A list of networks as the trail shows it: not in clear. */
+export function hashedList(networks: readonly string[]): JsonObject {
+  return { entryCount: networks.length, hash: hashPayload(networks) }
+}

@@ -1,0 +1,221 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  ArchitectureOperation,
+  NewOperation,
+  OperationEnd,
+  OperationLease,
+  OperationStore,
+} from '../domain/architecture-operation.ts'
+import type { AuditTrail } from '../domain/audit.ts'
+import { Failure } from '../domain/failure.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { endEntry, failedEnd, startedEntry, toldOf } from './architecture-audit.ts'
+import type { ToldEnd, ToldOperation } from './architecture-audit.ts'
+import { systemClock } from './clock.ts'
+import type { Clock } from './clock.ts'
+
+/** For how long an operation is ours without being renewed. */
+const LEASE_MS = 30_000
+/** Of a lease's length. */
+const RENEW_AFTER = 1 / 3
+const MAX_UNDER_WAY = 8
+/** How long an operation waits for its turn where one is done at a time. */
+const MAX_WAIT_MS = 60_000
+const TURN_POLL_MS = 200
+/** How long what is under way may go on when the service stops. */
+const GRACE_MS = 5_000
+
+export type OperationRunnerOptions = {
+  readonly store: Pick<OperationStore, 'begin' | 'renew' | 'end'>
+  readonly trail: Pick<AuditTrail, 'append'>
+  readonly metrics: Pick<Metrics, 'architectureOperationEnded'>
+  readonly logger: Logger
+  readonly clock?: Clock
+  readonly leaseMs?: number
+  readonly graceMs?: number
+  /** Told when the platform has answered and nothing is recorded of it: a moment to die at. */
+  readonly onAnswered?: () => void
+}
+
+/** What was done, and how the trail tells of it. */
+export type Done<Value> = {
+  readonly value: Value
+  readonly state: 'succeeded' | 'unchanged'
+  readonly told: Omit<ToldEnd, 'outcome'>
+}
+
+export type Work<Value> = {
+  /** How the trail tells of a request that does not even become an operation. */
+  readonly asked: ToldOperation
+  /** Says what is to be done, or refuses it; anew whenever its turn may have come. */
+  readonly prepare: () => Promise<NewOperation>
+  readonly perform: (operation: ArchitectureOperation, signal: AbortSignal) => Promise<Done<Value>>
+}
+
+/**
+ * Carries out operations so that each has an end in the trail: recorded before anything is sent and
+ * after the platform answered, on the service's time and not the caller's. What is left without an
+ * end is settled by `OperationSettler`.
+ */
+export class OperationRunner {
+  readonly #options: OperationRunnerOptions
+  readonly #clock: Clock
+  readonly #lease: OperationLease
+  readonly #stopping = new AbortController()
+  readonly #calledOff = new AbortController()
+  readonly #inHand = new Set<string>()
+  readonly #running = new Set<Promise<unknown>>()
+  #renewing: Promise<void> | undefined
+
+  constructor(options: OperationRunnerOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#lease = { owner: randomUUID(), leaseMs: options.leaseMs ?? LEASE_MS }
+  }
+
+  /** Keeps what is under way in our hands. To be called once. */
+  begin(): void {
+    this.#renewing = this.#keepRenewing()
+  }
+
+  /** Epoch milliseconds. */
+  now(): number {
+    return this.#clock.now()
+  }
+
+  /** Aborts when what reads the platform is to give up. */
+  get signal(): AbortSignal {
+    return this.#calledOff.signal
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort(stoppingFailure())
+    const ended = Promise.allSettled(this.#running)
+    const over = new AbortController()
+    const { graceMs = GRACE_MS } = this.#options
+    const grace = this.#clock.pause(graceMs, over.signal).catch(() => undefined)
+    await Promise.race([ended, grace])
+    over.abort()
+    this.#calledOff.abort(stoppingFailure())
+    await ended
+    await this.#renewing
+  }
+
+  /**
+   * Throws what preparing or performing throws; `overloaded` when too many are under way or the turn
+   * does not come; `store-unavailable` when a step cannot be recorded.
+   */
+  run<Value>(work: Work<Value>): Promise<Value> {
+    const running = this.#run(work)
+    this.#running.add(running)
+    return running.finally(() => this.#running.delete(running))
+  }
+
+  async #run<Value>(work: Work<Value>): Promise<Value> {
+    const operation = await this.#begun(work)
+    this.#inHand.add(operation.id)
+    try {
+      const startedAt = this.#clock.elapsed()
+      const { value, state, told } = await this.#perform(operation, work, startedAt)
+      this.#options.onAnswered?.()
+      await this.#end(operation, { state, resultId: told.resultId }, { ...told, outcome: state })
+      this.#observe(operation, 'succeeded', startedAt)
+      return value
+    } finally {
+      this.#inHand.delete(operation.id)
+    }
+  }
+
+  /** A request that is refused before it begins is in the trail too. */
+  async #begun<Value>(work: Work<Value>): Promise<ArchitectureOperation> {
+    try {
+      return await this.#turnOf(work.prepare)
+    } catch (error) {
+      const lost = error instanceof Failure && error.code === 'store-unavailable'
+      if (!lost && !this.#stopping.signal.aborted) {
+        await this.#options.trail.append([endEntry(null, work.asked, failedEnd(error, null))])
+      }
+      throw error
+    }
+  }
+
+  async #perform<Value>(
+    operation: ArchitectureOperation,
+    { perform }: Work<Value>,
+    startedAt: number,
+  ): Promise<Done<Value>> {
+    try {
+      return await perform(operation, this.#calledOff.signal)
+    } catch (error) {
+      // What the platform made of it is not known: its end is left to be settled.
+      if (this.#calledOff.signal.aborted) throw stoppingFailure()
+      if (error instanceof Failure && error.undecided) throw error
+      const latencyMs = Math.round(this.#clock.elapsed() - startedAt)
+      const end = { state: 'failed', resultId: null } as const
+      await this.#end(operation, end, failedEnd(error, latencyMs))
+      this.#observe(operation, 'failed', startedAt)
+      throw error
+    }
+  }
+
+  /** Waits until nothing of its kind is under way elsewhere, where one is done at a time. */
+  async #turnOf(prepare: () => Promise<NewOperation>): Promise<ArchitectureOperation> {
+    this.#stopping.signal.throwIfAborted()
+    if (this.#running.size >= MAX_UNDER_WAY) {
+      const message = `${MAX_UNDER_WAY} operations are under way already`
+      throw new Failure('overloaded', message, { retryAfterSeconds: 10 })
+    }
+    const endsAt = this.#clock.elapsed() + MAX_WAIT_MS
+    for (;;) {
+      this.#stopping.signal.throwIfAborted()
+      const next = await prepare()
+      const told = toldOf(next)
+      const begun = await this.#options.store.begin(next, this.#lease, (id) => [
+        startedEntry(id, told),
+      ])
+      if (begun !== undefined) return begun
+      if (this.#clock.elapsed() >= endsAt) {
+        const message = 'others like this one are under way, and its turn did not come'
+        throw new Failure('overloaded', message, { retryAfterSeconds: 30 })
+      }
+      await this.#clock.pause(TURN_POLL_MS, this.#stopping.signal)
+    }
+  }
+
+  async #end(operation: ArchitectureOperation, end: OperationEnd, told: ToldEnd): Promise<void> {
+    const { store, logger } = this.#options
+    const { id, kind } = operation
+    const entry = endEntry(id, toldOf(operation), told)
+    try {
+      await store.end(id, end, [entry])
+    } catch (error) {
+      logger.error({ err: error, operation: id, kind }, 'the end of an operation is not recorded')
+      if (end.state === 'failed') return
+      const what = end.resultId ?? id
+      const message = `it is done (${what}), but that could not be recorded: the trail is mended later`
+      throw new Failure('store-unavailable', message, { cause: error, retryAfterSeconds: 30 })
+    }
+  }
+
+  #observe({ kind }: NewOperation, result: 'succeeded' | 'failed', startedAt: number): void {
+    const seconds = (this.#clock.elapsed() - startedAt) / 1_000
+    this.#options.metrics.architectureOperationEnded(kind, result, seconds)
+  }
+
+  async #keepRenewing(): Promise<void> {
+    const { store, logger } = this.#options
+    const { signal } = this.#calledOff
+    while (!signal.aborted) {
+      await store.renew([...this.#inHand], this.#lease).catch((error: unknown) => {
+        logger.warn({ err: error }, 'operations under way could not be kept in our hands')
+      })
+      const ms = this.#lease.leaseMs * RENEW_AFTER
+      await this.#clock.pause(ms, signal).catch(() => undefined)
+    }
+  }
+}
+
+function stoppingFailure(): Failure {
+  return new Failure('overloaded', 'the service is stopping: what was begun is settled later')
+}

@@ -1,0 +1,120 @@
+import { test } from 'tap'
+import type { NewOperation, OperationEnd } from '../../../src/domain/architecture-operation.ts'
+import { entry, openTestStore, oversized, START } from './store-under-test.ts'
+import type { CreateDatabase } from './test-database.ts'
+
+const LEASE = { owner: 'one', leaseMs: 30_000 }
+const OTHER = { owner: 'two', leaseMs: 30_000 }
+const DONE: OperationEnd = { state: 'succeeded', resultId: 'r1' }
+
+function operation(parts: Partial<NewOperation> = {}): NewOperation {
+  return {
+    kind: 'environment',
+    name: 'dev',
+    payload: { name: 'dev', description: 'é\u0000' },
+    requestedBy: 'anna',
+    requestId: 'request-1',
+    ...parts,
+  }
+}
+
+function replacement(before: string[], after: string[], undoes?: string): NewOperation {
+  const payload = { before, after }
+  return operation({ kind: 'organization-allowlist', name: '', payload, undoes })
+}
+
+/** Operations on networks and environments, whichever database they are in. */
+export function testOperations(createDatabase: CreateDatabase): void {
+  test('an operation begins and ends with its entries, or not at all', async (t) => {
+    const { store, clock } = openTestStore(t, await createDatabase(t))
+    const { operations } = store
+    await t.rejects(
+      operations.begin(operation(), LEASE, () => [oversized()]),
+      { code: 'invalid' },
+    )
+    const begun = await operations.begin(operation(), LEASE, (subjectId) => [entry({ subjectId })])
+    if (!begun) throw new Error('it was refused')
+    t.same(begun, { ...operation(), id: begun.id, startedAt: START, abandonedAt: null })
+    await t.rejects(operations.end(begun.id, DONE, [oversized()]), { code: 'invalid' })
+    clock.now += 5
+    t.equal(await operations.end(begun.id, DONE, [entry({ subjectId: begun.id })]), true)
+    t.equal(await operations.end(begun.id, DONE, [entry({ subjectId: begun.id })]), false)
+    const { items } = await store.audit.list({ subjectId: begun.id }, { limit: 9 })
+    t.equal(items.length, 2, 'the end is told once')
+    t.same(await operations.environmentsSince(START + 5), [{ id: 'r1', name: 'dev' }])
+    t.same(await operations.environmentsSince(START + 6), [])
+    await t.rejects(operations.end('unknown', DONE, []), { code: 'not-found' })
+  })
+
+  test('of environments, and of replacements, one is under way on all instances', async (t) => {
+    const database = await createDatabase(t)
+    const { store } = openTestStore(t, database)
+    const other = openTestStore(t, database, { witnessFile: `${database.folder}/other.json` })
+    for (const make of [() => operation(), () => replacement([], ['8.8.8.0/24'])]) {
+      const begun = await Promise.all([
+        store.operations.begin(make(), LEASE, () => []),
+        other.store.operations.begin(make(), OTHER, () => []),
+      ])
+      const [only, ...more] = begun.filter((each) => each !== undefined)
+      if (!only) throw new Error('both were refused')
+      t.equal(more.length, 0)
+      await store.operations.end(only.id, { state: 'failed', resultId: null }, [])
+      t.ok(await other.store.operations.begin(make(), OTHER, () => []))
+    }
+    const lists = ['a', 'b'].map((name) => operation({ kind: 'ip-allowlist', name }))
+    for (const each of lists) t.ok(await store.operations.begin(each, LEASE, () => []))
+  })
+
+  test('what is not renewed counts as abandoned and is taken by one', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    const { operations } = store
+    const first = await operations.begin(operation(), LEASE, () => [])
+    const second = await operations.begin(operation({ kind: 'ip-allowlist' }), LEASE, () => [])
+    if (!first || !second) throw new Error('they were refused')
+    clock.now += 20_000
+    await operations.renew([first.id, second.id], OTHER)
+    await operations.renew([second.id], LEASE)
+    await operations.renew([], LEASE)
+    t.equal(await operations.claimAbandoned(OTHER), undefined)
+    clock.now += 10_000
+    const found = await operations.claimAbandoned(OTHER)
+    t.same(found, { ...first, abandonedAt: START + 30_000 })
+    t.equal(await operations.claimAbandoned(LEASE), undefined, 'it is in other hands')
+    clock.now += 30_000
+    t.match(await operations.claimAbandoned(LEASE), { id: first.id, abandonedAt: START + 30_000 })
+    t.match(await operations.claimAbandoned(LEASE), { id: second.id })
+    await operations.end(first.id, { state: 'interrupted', resultId: null }, [])
+    t.equal(await operations.end(first.id, { state: 'failed', resultId: null }, []), false)
+    t.equal(await operations.end(first.id, DONE, []), true, 'who did it knows better')
+  })
+
+  test('the newest change of the organisation’s list that stands can be taken back', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const { operations } = store
+    const done = async (change: NewOperation, state: OperationEnd['state'] = 'succeeded') => {
+      const begun = await operations.begin(change, LEASE, () => [])
+      if (!begun) throw new Error('it was refused')
+      await operations.end(begun.id, { state, resultId: begun.id }, [])
+      return begun.id
+    }
+    t.equal(await operations.undoable(), undefined)
+    const first = await done(replacement([], ['8.8.8.0/24']))
+    const second = await done(replacement(['8.8.8.0/24'], ['9.9.9.0/24']))
+    await done(replacement(['9.9.9.0/24'], []), 'failed')
+    await done(replacement(['9.9.9.0/24'], ['9.9.9.0/24']), 'unchanged')
+    t.same(await operations.undoable(), {
+      id: second,
+      before: ['8.8.8.0/24'],
+      after: ['9.9.9.0/24'],
+      requestedBy: 'anna',
+      finishedAt: START,
+    })
+    await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'failed')
+    t.equal((await operations.undoable())?.id, second)
+    await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second))
+    t.equal((await operations.undoable())?.id, first)
+    await done(replacement(['8.8.8.0/24'], [], first))
+    t.equal(await operations.undoable(), undefined)
+  })
+}
