@@ -22,7 +22,8 @@ export function readUntil(
   return { instant: new Date(time).toISOString() }
 }
 
-function parseInstant(text: string): number | undefined {
+/** Epoch milliseconds of an instant with its offset; undefined for others, also for days that do not exist. */
+export function parseInstant(text: string): number | undefined {
   const match = INSTANT.exec(text)
   const time = Date.parse(text)
   if (match === null || Number.isNaN(time)) return undefined

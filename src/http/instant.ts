@@ -1,8 +1,7 @@
 import { Failure } from '../domain/failure.ts'
+import { parseInstant } from '../domain/instant.ts'
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
-
 /** No instant that is written as {@link readInstant} takes it is longer. */
 export const MAX_INSTANT_LENGTH = 40
 
@@ -11,11 +10,8 @@ export const MAX_INSTANT_LENGTH = 40
  * milliseconds. Throws `invalid` that names the field for others, also for days that do not exist.
  */
 export function readInstant(text: string, field: string): string {
-  const isDate = DATE.test(text)
-  const time = isDate || INSTANT.test(text) ? Date.parse(text) : NaN
-  // A day beyond the month's end rolls over into the next month instead of being refused.
-  const day = Number.isNaN(time) ? '' : new Date(`${text.slice(0, 10)}T00:00Z`).toISOString()
-  if (!day.startsWith(text.slice(0, 10)) || day === '') {
+  const time = parseInstant(DATE.test(text) ? `${text}T00:00Z` : text)
+  if (time === undefined) {
     const message = `${field} must be a date (2026-11-21) or an instant (2026-11-21T12:00:00Z)`
     throw new Failure('invalid', message, { field })
   }
