@@ -132,12 +132,13 @@ function update(row: UserRow, current: PlatformUser, { divisionId }: PlanContext
     changes.push({ field, before: current[field], after })
   }
   if (Object.keys(fields).length > 0) steps.push({ kind: 'profile', fields })
+  if (state === 'inactive') steps.push({ kind: 'state', state })
+  if (state !== undefined) changes.push({ field: 'state', before: current.state, after: state })
+  // Moving raises the version unseen, so that it comes last.
   if (divisionId !== undefined && divisionId !== current.divisionId) {
     steps.push({ kind: 'division', divisionId })
     const before = current.divisionName === '' ? current.divisionId : current.divisionName
     changes.push({ field: 'division', before, after: row.division ?? divisionId })
   }
-  if (state === 'inactive') steps.push({ kind: 'state', state })
-  if (state !== undefined) changes.push({ field: 'state', before: current.state, after: state })
   return steps.length === 0 ? { kind: 'unchanged' } : { kind: 'update', steps, changes }
 }

@@ -46,7 +46,7 @@ const LOGIN_ATTEMPTS = 4
 const LOGIN_PAUSES_MS = 60_000
 
 /** The SDK, and requests that it has no operation for. */
-type PlatformSession = SdkSession & {
+export type PlatformSession = SdkSession & {
   request(request: DirectRequest): Promise<unknown>
 }
 
