@@ -88,15 +88,15 @@ class UserProvisioning {
       }
       const [step] = plan.steps
       if (step === undefined || this.#user === undefined) return this.#done()
-      await this.#update(this.#user, step)
+      if (!(await this.#update(this.#user, step))) continue
       for (const change of plan.changes) this.#changes.set(change.field, change)
     }
   }
 
   #done(): Provisioned {
-    const changes = this.#writes === 0 ? [] : [...this.#changes.values()]
-    const wrote = changes.length > 0
-    const outcome = this.#created ? 'created' : wrote ? 'changed' : 'unchanged'
+    const changes = [...this.#changes.values()]
+    const changed = changes.length > 0 ? 'changed' : 'unchanged'
+    const outcome = this.#created ? 'created' : changed
     return { outcome, id: this.#user?.id, changes }
   }
 
@@ -138,10 +138,12 @@ class UserProvisioning {
     for (const change of changes) this.#changes.set(change.field, change)
   }
 
-  async #update(user: PlatformUser, step: UserStep): Promise<void> {
+  /** False when the platform has not executed the step, because the user is another one by now. */
+  async #update(user: PlatformUser, step: UserStep): Promise<boolean> {
     const permission = step.kind === 'delete' ? 'directory:user:delete' : 'directory:user:edit'
     try {
       this.#user = await needing(this.#platform.write, permission, this.#perform(user, step))
+      return true
     } catch (error) {
       this.#options.signal.throwIfAborted()
       const status = refusalStatus(error)
@@ -151,6 +153,7 @@ class UserProvisioning {
       const again = await this.#readAgain(user, error as Failure)
       if (status === 400 && again.version === user.version) throw error
       this.#user = again
+      return !outdated
     }
   }
 
@@ -160,7 +163,9 @@ class UserProvisioning {
     const { id, version } = user
     switch (step.kind) {
       case 'delete':
-        await write.call({ ...policy, idempotent: true }, (sdk) => sdk.users.deleteUser(id))
+        await write
+          .call({ ...policy, idempotent: true }, (sdk) => sdk.users.deleteUser(id))
+          .catch(unlessGone)
         return { ...user, state: 'deleted' }
       case 'division': {
         const { divisionId } = step
@@ -190,4 +195,9 @@ class UserProvisioning {
     if (again === undefined) throw failure
     return again
   }
+}
+
+/** Who is gone is deleted, be it by an attempt whose answer was lost. */
+function unlessGone(error: unknown): void {
+  if (refusalStatus(error) !== 404) throw error
 }

@@ -3,6 +3,7 @@ import { planUser } from '../domain/plan-user.ts'
 import type { UserPlan } from '../domain/plan-user.ts'
 import { emailKey } from '../domain/user-row.ts'
 import type { UserRow } from '../domain/user-row.ts'
+import { allOrFirstError } from './concurrently.ts'
 import { readDivisions } from './division-lookup.ts'
 import { findUsersByEmail } from './find-users.ts'
 import type { Platform } from './platform-client.ts'
@@ -22,7 +23,7 @@ export async function planProvisioning(
   rows: readonly UserRow[],
   signal: AbortSignal,
 ): Promise<readonly PlannedUser[]> {
-  const [divisions, users] = await Promise.all([
+  const [divisions, users] = await allOrFirstError([
     readDivisions(read, signal),
     findUsersByEmail(
       read,
