@@ -22,13 +22,23 @@ const REGION_HOSTS: ReadonlyMap<string, string> = new Map(
   }),
 )
 
+/** Short names of the regions that most organisations are in. */
+const SHORT_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ us: 'us-east-1', eu: 'eu-west-1', ap: 'ap-southeast-2' }),
+)
+
+/** What a region may be called: short names first, then AWS names. */
+export function regionNames(): readonly string[] {
+  return [...SHORT_NAMES.keys(), ...REGION_HOSTS.keys()]
+}
+
 /**
- * The host of a region given by AWS name (`eu-west-1`), SDK name (`eu_west_1`) or host, with or
- * without `https://`, `api.` or `login.`; undefined for anything else: never a silent default.
+ * The host of a region given by short name (`eu`), AWS name (`eu-west-1`), SDK name (`eu_west_1`) or
+ * host, with or without `https://`, `api.` or `login.`; undefined for anything else: never a silent default.
  */
 export function resolveRegion(region: string): string | undefined {
   const name = region.trim().toLowerCase()
-  const byName = REGION_HOSTS.get(name.replaceAll('_', '-'))
+  const byName = REGION_HOSTS.get(SHORT_NAMES.get(name) ?? name.replaceAll('_', '-'))
   if (byName !== undefined) return byName
   const host = name.replace(/^https:\/\//, '').replace(/\/$/, '')
   const bare = host.replace(/^(api|login|apps)\./, '')

@@ -9,7 +9,7 @@ import { StartAudit } from '../worker/start-audit.ts'
 import { SunsetSchedule } from '../worker/sunset-schedule.ts'
 import { RecentlyWrittenGrants } from '../worker/written-grants.ts'
 import type { Parts } from './parts.ts'
-import { serviceVersion } from './version.ts'
+import { serviceVersion } from '../observability/version.ts'
 
 export type ChangeOverrides = Pick<RoleChangeRunnerOptions, 'leaseMs' | 'readBack' | 'onStep'>
 

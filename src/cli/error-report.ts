@@ -1,0 +1,62 @@
+import { Failure } from '../domain/failure.ts'
+import { describeError } from '../observability/logger.ts'
+import type { OutputStream } from './output-stream.ts'
+import { printable, printableJson, printableLines } from './printable.ts'
+import { ServiceProblem } from './service-problem.ts'
+
+/** Faults of a request that are shown one by one. */
+const SHOWN_FAULTS = 20
+
+/**
+ * An error on standard error: for people in lines; as one line of JSON where `--output json` or
+ * `ndjson` was asked for by name, `{"error": {code, message, field?, faults?, requestId?, upstream?,
+ * exitCode}}`.
+ */
+export async function reportError(
+  stderr: OutputStream,
+  error: unknown,
+  { exitCode, asJson }: { readonly exitCode: number; readonly asJson: boolean },
+): Promise<void> {
+  if (asJson) {
+    await stderr.write(`${printableJson({ error: { ...describe(error), exitCode } })}\n`)
+    return
+  }
+  const [first = '', ...rest] = linesOf(error)
+  const label = stderr.style('red', 'error:')
+  const lines = [`${label} ${printableLines(first)}`, ...rest.map((line) => `  ${printable(line)}`)]
+  await stderr.write(`${lines.join('\n')}\n`)
+}
+
+function linesOf(error: unknown): readonly string[] {
+  if (!(error instanceof Failure)) {
+    return ['something went wrong in permctl itself; please report it', stackOf(error)]
+  }
+  const { message, field, faults = [], upstream } = error
+  const inMessage = field === undefined || message.includes(field)
+  const lines = [inMessage ? message : `${message} (${field})`]
+  for (const { field: place, message: fault, suggestion } of faults.slice(0, SHOWN_FAULTS)) {
+    lines.push(`${place}: ${fault}${suggestion === undefined ? '' : `; try ${suggestion}`}`)
+  }
+  if (faults.length > SHOWN_FAULTS) lines.push(`and ${faults.length - SHOWN_FAULTS} more`)
+  if (upstream !== undefined && upstream.correlationId !== '') {
+    const { status, code, correlationId } = upstream
+    lines.push(`platform: ${status} ${code}, correlation id ${correlationId}`)
+  }
+  if (error instanceof ServiceProblem) lines.push(`request id ${error.requestId}`)
+  return lines
+}
+
+function stackOf(error: unknown): string {
+  const { stack, message } = describeError(error)
+  return String(stack ?? message)
+}
+
+function describe(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Failure)) return { code: 'internal', message: stackOf(error) }
+  const { code, message, field, faults, retryAfterSeconds, upstream, undecided } = error
+  const requestId = error instanceof ServiceProblem ? error.requestId : undefined
+  return {
+    ...{ code, message, field, faults, retryAfterSeconds, upstream, requestId },
+    ...(undecided ? { undecided } : {}),
+  }
+}

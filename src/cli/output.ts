@@ -1,0 +1,138 @@
+import { stringify } from 'csv-stringify/sync'
+import type { OutputStream } from './output-stream.ts'
+import { printable, printableJson, printableLines } from './printable.ts'
+import type { Progress } from './progress.ts'
+import { cellText, renderRecord, renderTable } from './table-text.ts'
+import type { Column } from './table-text.ts'
+
+export const FORMATS = ['table', 'json', 'csv', 'ndjson'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** Rows that are laid out together: a longer listing is several tables, and never all in memory. */
+const TABLE_ROWS = 1_000
+const CSV_ROWS = 100
+
+export type DocumentView<Value> = {
+  readonly columns: readonly Column<Value>[]
+  /** The table form, in lines, where columns are not how a person would say it. */
+  readonly text?: (value: Value) => readonly string[]
+}
+
+/**
+ * What a command found, on standard output, in the form asked for. JSON and NDJSON hold the values
+ * as they are, tables and CSV their columns. Nothing that a terminal would act on gets out raw.
+ */
+export class Output {
+  readonly #stream: OutputStream
+  readonly #progress: Progress
+  readonly format: Format
+
+  constructor(stream: OutputStream, progress: Progress, format: Format) {
+    this.#stream = stream
+    this.#progress = progress
+    this.format = format
+  }
+
+  /**
+   * A listing, written as it comes. Ends early, quietly, when nobody reads any longer: whatever
+   * changes something must not be done inside the iterable.
+   */
+  async rows<Row>(
+    rows: AsyncIterable<Row> | Iterable<Row>,
+    columns: readonly Column<Row>[],
+  ): Promise<void> {
+    switch (this.format) {
+      case 'json':
+        return await this.#jsonRows(rows)
+      case 'ndjson':
+        for await (const row of rows) {
+          await this.#write(`${printableJson(row)}\n`)
+          if (this.#stream.closed) return
+        }
+        return
+      case 'csv':
+        return await this.#csvRows(rows, columns)
+      case 'table':
+        for await (const some of inPieces(rows, TABLE_ROWS)) {
+          await this.#write(renderTable(some, columns, this.#stream))
+          if (this.#stream.closed) return
+        }
+    }
+  }
+
+  /** One thing. */
+  async document<Value>(value: Value, { columns, text }: DocumentView<Value>): Promise<void> {
+    switch (this.format) {
+      case 'json':
+        return await this.#write(`${printableJson(value, 2)}\n`)
+      case 'ndjson':
+        return await this.#write(`${printableJson(value)}\n`)
+      case 'csv':
+        return await this.#csvRows([value], columns)
+      case 'table': {
+        const lines = text?.(value)
+        if (!lines) return await this.#write(renderRecord(value, columns, this.#stream))
+        return await this.#write(lines.map((line) => `${printableLines(line)}\n`).join(''))
+      }
+    }
+  }
+
+  async #jsonRows<Row>(rows: AsyncIterable<Row> | Iterable<Row>): Promise<void> {
+    let before = '['
+    for await (const row of rows) {
+      await this.#write(`${before}\n${printableJson(row)}`)
+      if (this.#stream.closed) return
+      before = ','
+    }
+    // What failed on the way is left without its end: no part passes for the whole.
+    await this.#write(before === '[' ? '[]\n' : '\n]\n')
+  }
+
+  async #csvRows<Row>(
+    rows: AsyncIterable<Row> | Iterable<Row>,
+    columns: readonly Column<Row>[],
+  ): Promise<void> {
+    await this.#write(csvLines([columns.map(({ name }) => name)]))
+    for await (const some of inPieces(rows, CSV_ROWS)) {
+      const cells = some.map((row) => columns.map(({ value }) => this.#csvCell(value(row))))
+      await this.#write(csvLines(cells))
+      if (this.#stream.closed) return
+    }
+  }
+
+  #csvCell(cell: ReturnType<Column<never>['value']>): string | number {
+    if (typeof cell === 'number') return cell
+    const text = cellText(cell, '\n')
+    return this.#stream.isTerminal ? printable(text) : text
+  }
+
+  async #write(text: string): Promise<void> {
+    this.#progress.clear()
+    await this.#stream.write(text)
+  }
+}
+
+/** RFC 4180; cells that a spreadsheet would run as a formula begin with an apostrophe. */
+function csvLines(cells: readonly (readonly (string | number)[])[]): string {
+  const safe = cells.map((row) => row.map((cell) => (isFormula(cell) ? `'${cell}` : cell)))
+  return stringify(safe, { record_delimiter: 'windows' })
+}
+
+/** What a spreadsheet takes for the beginning of a formula, in texts: numbers are numbers. */
+function isFormula(cell: string | number): boolean {
+  return typeof cell === 'string' && /^\s*[=+\-@\t\r]/.test(cell)
+}
+
+async function* inPieces<Row>(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  size: number,
+): AsyncGenerator<readonly Row[]> {
+  let piece: Row[] = []
+  for await (const row of rows) {
+    piece.push(row)
+    if (piece.length < size) continue
+    yield piece
+    piece = []
+  }
+  if (piece.length > 0) yield piece
+}

@@ -1,0 +1,229 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Dispatcher } from 'undici'
+import { Failure } from '../domain/failure.ts'
+import type { FailureCode } from '../domain/failure.ts'
+import type { Secret } from '../domain/secret.ts'
+import { reader } from './service-answer.ts'
+import type { Reader } from './service-answer.ts'
+import { problemOf } from './service-problem.ts'
+import type { Plane } from './service-problem.ts'
+import { systemCode } from './system-code.ts'
+
+/** Exchanges of one read at most. */
+const MAX_ATTEMPTS = 3
+/** Whoever is told to wait longer is told so, and not kept waiting. */
+const MAX_PAUSE_SECONDS = 10
+const MAX_PAGE = 1_000
+/** Error codes of connections that ended under a request: a read may simply be sent again. */
+const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+/** What may have passed a little later, when the answer says how much. */
+const PASSING: ReadonlySet<FailureCode> = new Set([
+  'rate-limited',
+  'overloaded',
+  'not-ready',
+  'store-unavailable',
+  'upstream-busy',
+])
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>
+
+export type ServiceClientOptions = {
+  readonly plane: Plane
+  /** Of the plane's root: paths are put behind it. */
+  readonly url: URL
+  /** Left out for what is open to all. */
+  readonly key?: Secret | undefined
+  readonly dispatcher: Dispatcher
+  /** Bound of one exchange. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  /** Is told why nothing happens for a while. */
+  readonly onWait: (text: string) => void
+}
+
+export type Sent = {
+  readonly query?: Query
+  /** Sent as JSON; a text as what `type` says. */
+  readonly body?: unknown
+  readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** False where waiting and asking again would hide what is asked for. */
+  readonly retry?: boolean
+}
+
+export type Listed = {
+  readonly query?: Query
+  /** Items at most; all without. */
+  readonly limit?: number | undefined
+}
+
+type Answer = { readonly status: number; readonly body: unknown; readonly requestId: string }
+
+/**
+ * One plane of the service. Every answer is held to the members that its reader asks for. Reads that
+ * meet a busy service or a broken connection are repeated a few times; what changes something never
+ * is. Throws `Failure`, or the signal's reason.
+ */
+export class ServiceClient {
+  readonly #options: ServiceClientOptions
+
+  constructor(options: ServiceClientOptions) {
+    this.#options = options
+  }
+
+  get origin(): string {
+    return this.#options.url.origin
+  }
+
+  /** Reads a thing. */
+  async get<Value>(path: string, read: Reader<Value>, sent: Sent = {}): Promise<Value> {
+    const attempts = sent.retry === false ? 1 : MAX_ATTEMPTS
+    return await this.#ask('GET', path, read, sent, attempts)
+  }
+
+  /** Asks a question that is too long for a URL: it changes nothing, and may be asked again. */
+  async query<Value>(path: string, read: Reader<Value>, sent: Sent): Promise<Value> {
+    return await this.#ask('POST', path, read, sent, MAX_ATTEMPTS)
+  }
+
+  /** Changes something: sent once. */
+  async post<Value>(path: string, read: Reader<Value>, sent: Sent = {}): Promise<Value> {
+    return await this.#ask('POST', path, read, sent, 1)
+  }
+
+  /**
+   * The items of a listing, page after page to the end, or to `limit` items. Throws
+   * `upstream-broken` when a cursor comes twice: the listing would go round for ever.
+   */
+  async *items<Value>(
+    path: string,
+    readItem: Reader<Value>,
+    { query = {}, limit = Infinity }: Listed = {},
+  ): AsyncGenerator<Value> {
+    const seen = new Set<string>()
+    let left = limit
+    let cursor: string | undefined
+    while (left > 0) {
+      const page = { ...query, limit: Math.min(left, MAX_PAGE), cursor }
+      const { items, nextCursor } = await this.get(path, readPage, { query: page })
+      for (const item of items.slice(0, left)) yield readItem(item, `an item of ${path}`)
+      left -= items.length
+      if (nextCursor === undefined) return
+      if (seen.has(nextCursor)) {
+        throw new Failure(
+          'upstream-broken',
+          `${path} gave the same page twice: nothing is complete`,
+        )
+      }
+      seen.add(nextCursor)
+      cursor = nextCursor
+    }
+  }
+
+  async #ask<Value>(
+    method: 'GET' | 'POST',
+    path: string,
+    read: Reader<Value>,
+    sent: Sent,
+    attempts: number,
+  ): Promise<Value> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { body } = await this.#exchange(method, path, sent)
+        return read(body, `the answer to ${method} ${path}`)
+      } catch (error) {
+        const pause = attempt < attempts ? pauseAfter(error) : undefined
+        if (pause === undefined) throw error
+        this.#options.onWait(`${(error as Failure).message}; asking again in ${pause} s`)
+        const { signal } = this.#options
+        await delay(pause * 1_000, undefined, { signal }).catch(() => signal.throwIfAborted())
+      }
+    }
+  }
+
+  async #exchange(method: 'GET' | 'POST', path: string, sent: Sent): Promise<Answer> {
+    const { dispatcher, signal, timeoutMs, url, plane } = this.#options
+    const requestId = `permctl-${randomBytes(9).toString('base64url')}`
+    const late = AbortSignal.timeout(timeoutMs)
+    try {
+      const response = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname.replace(/\/$/, '') + path + queryText(sent.query),
+        method,
+        headers: this.#headers(requestId, sent),
+        body: bodyText(sent),
+        signal: AbortSignal.any([signal, late]),
+      })
+      const { statusCode: status, headers } = response
+      const body = parseJson(await response.body.text())
+      if (status >= 200 && status < 300) return { status, body, requestId }
+      const retryAfter = headers['retry-after']?.toString()
+      throw problemOf({ status, body, retryAfter }, { plane, origin: url.origin, requestId })
+    } catch (error) {
+      if (error instanceof Failure) throw error
+      signal.throwIfAborted()
+      throw this.#unreachable(error, late.aborted)
+    }
+  }
+
+  #headers(requestId: string, { body, type, headers }: Sent): Record<string, string> {
+    const { key } = this.#options
+    return {
+      accept: 'application/json',
+      'x-request-id': requestId,
+      ...(key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }),
+      ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
+      ...headers,
+    }
+  }
+
+  /** Only a code is told: what the library throws may hold the request. */
+  #unreachable(error: unknown, late: boolean): Failure {
+    const { plane, url, timeoutMs } = this.#options
+    const where = `the ${plane} plane at ${url.origin}`
+    if (late) {
+      const message = `${where} gave no answer within ${timeoutMs / 1_000} s (--timeout)`
+      return new Failure('upstream-busy', message)
+    }
+    const code = systemCode(error)
+    if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+      return new Failure('upstream-broken', `${where} answered more than can be taken`)
+    }
+    const advice = `is the service running, and PERMCTL_${plane.toUpperCase()}_URL its address?`
+    const retry = BROKEN_CONNECTION.has(code) ? { retryAfterSeconds: 1 } : {}
+    return new Failure('upstream-busy', `${where} cannot be reached (${code}): ${advice}`, retry)
+  }
+}
+
+const readPage = reader({ items: 'list', nextCursor: 'string?' })
+
+/** Seconds to wait before a read is repeated; undefined for what waiting does not mend. */
+function pauseAfter(error: unknown): number | undefined {
+  if (!(error instanceof Failure)) return undefined
+  const { code, retryAfterSeconds: seconds } = error
+  if (!PASSING.has(code) || seconds === undefined || seconds > MAX_PAUSE_SECONDS) return undefined
+  return Math.max(seconds, 0)
+}
+
+function queryText(query: Query = {}): string {
+  const text = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) text.set(name, String(value))
+  }
+  return text.size === 0 ? '' : `?${text.toString()}`
+}
+
+function bodyText({ body, type }: Sent): string | null {
+  if (body === undefined) return null
+  return type !== undefined && typeof body === 'string' ? body : JSON.stringify(body)
+}
+
+/** Undefined for what is no JSON: a reader says what is missing then. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

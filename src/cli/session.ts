@@ -1,0 +1,222 @@
+import { createInterface } from 'node:readline/promises'
+import type { Readable } from 'node:stream'
+import type { Agent } from 'undici'
+import { Failure } from '../domain/failure.ts'
+import { Secret } from '../domain/secret.ts'
+import type { Platform } from '../genesys/platform-client.ts'
+import { missingFor, readAddresses } from './connections.ts'
+import type { Addresses, Need, PlaneAddress } from './connections.ts'
+import type { ExitCode } from './exit-codes.ts'
+import type { GlobalOptions } from './global-options.ts'
+import { Output } from './output.ts'
+import { OutputStream } from './output-stream.ts'
+import type { Sink } from './output-stream.ts'
+import { printable } from './printable.ts'
+import { readProfile } from './profile.ts'
+import { Progress } from './progress.ts'
+import { ServiceClient } from './service-client.ts'
+import type { Plane } from './service-problem.ts'
+import { Variables } from './variables.ts'
+import type { Layer } from './variables.ts'
+import { readVault } from './vault.ts'
+
+/** Does a command's work with a session of its own; what it returns the process ends with. */
+export type Run = (work: (session: Session) => Promise<ExitCode>) => Promise<void>
+
+/** What the process gives. */
+export type Surroundings = {
+  readonly env: Layer
+  /** Where `.env.NAME` and relative paths are. */
+  readonly folder: string
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Sink
+  readonly stderr: Sink
+  /** Aborted with an `Interruption`. */
+  readonly signal: AbortSignal
+}
+
+/** What a command may talk to, opened. */
+export type Connections = {
+  readonly [N in Need]: N extends 'platform' ? Platform : ServiceClient
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+/**
+ * What one command works with: where results go, whom it may talk to, whether it may go on. To be
+ * disposed: that closes every connection.
+ */
+export class Session {
+  readonly #surroundings: Surroundings
+  readonly #options: GlobalOptions
+  readonly #opened = new AsyncDisposableStack()
+  readonly #stderr: OutputStream
+  #agent: Agent | undefined
+  #resumption: string | undefined
+  readonly output: Output
+  readonly progress: Progress
+
+  constructor(surroundings: Surroundings, options: GlobalOptions, stderr: OutputStream) {
+    this.#surroundings = surroundings
+    this.#options = options
+    this.#stderr = stderr
+    const stdout = new OutputStream(surroundings.stdout)
+    this.progress = new Progress(stderr)
+    const format = options.output ?? (stdout.isTerminal ? 'table' : 'json')
+    this.output = new Output(stdout, this.progress, format)
+  }
+
+  get signal(): AbortSignal {
+    return this.#surroundings.signal
+  }
+
+  get stdin(): Readable {
+    return this.#surroundings.stdin
+  }
+
+  get folder(): string {
+    return this.#surroundings.folder
+  }
+
+  /** How to go on after an interruption, once there is something to go on with. */
+  get resumption(): string | undefined {
+    return this.#resumption
+  }
+
+  /** From here on an interruption leaves something behind: this says how to go on. */
+  resumeWith(advice: string): void {
+    this.#resumption = advice
+  }
+
+  /** A line for the person, on standard error. */
+  async note(text: string): Promise<void> {
+    this.progress.clear()
+    await this.#stderr.write(`${printable(text)}\n`)
+  }
+
+  /**
+   * Asks before something is destroyed. Passes with `--yes`; throws `invalid` where there is nobody
+   * to ask, and when the answer is no.
+   */
+  async confirm(question: string): Promise<void> {
+    if (this.#options.yes === true) return
+    const { stdin, stderr } = this.#surroundings
+    if (stdin.isTTY !== true || !this.#stderr.isTerminal) {
+      throw new Failure('invalid', `${question} Nobody can be asked here: say so with --yes`)
+    }
+    this.progress.clear()
+    const prompt = createInterface({ input: stdin, output: stderr })
+    try {
+      const { signal } = this
+      const answer = await prompt.question(`${printable(question)} [y/N] `, { signal })
+      if (!/^y(es)?$/i.test(answer.trim())) {
+        throw new Failure('invalid', 'not confirmed: nothing was changed')
+      }
+    } finally {
+      prompt.close()
+    }
+  }
+
+  /**
+   * Opens what a command needs. To be called once, before anything else: all that is missing for any
+   * of the needs is named in one refusal, before the first request.
+   */
+  async connect<const N extends Need>(needs: readonly N[]): Promise<Pick<Connections, N>> {
+    const variables = await this.#readVariables(needs)
+    const addresses = readAddresses<Need>(needs, variables, this.#options)
+    const opened = await Promise.all(
+      needs.map(async (need) => [need, await this.#open(need, addresses)] as const),
+    )
+    return Object.fromEntries(opened) as Pick<Connections, N>
+  }
+
+  async #readVariables(needs: readonly Need[]): Promise<Variables> {
+    const { env, folder } = this.#surroundings
+    const { profile } = this.#options
+    const warnings: string[] = []
+    const layers = [env]
+    if (profile !== undefined) {
+      layers.unshift(readProfile(profile, folder, (warning) => void warnings.push(warning)))
+    }
+    for (const warning of warnings) await this.note(`warning: ${warning}`)
+    const variables = new Variables(layers)
+    let missing = missingFor(needs, variables, this.#options)
+    if (missing.length > 0) {
+      const vault = await this.#readVault(variables)
+      if (vault) variables.addWeakest(vault)
+      missing = missingFor(needs, variables, this.#options)
+    }
+    const faults = [...variables.faults]
+    if (missing.length > 0) faults.push(`missing: ${missing.join(', ')}`)
+    if (faults.length === 0) return variables
+    throw new Failure('invalid', `${faults.join('; ')}. ${WHERE_SETTINGS_COME_FROM}`)
+  }
+
+  /** Undefined where no Vault is named. */
+  async #readVault(variables: Variables): Promise<Layer | undefined> {
+    const address = variables.read('VAULT_ADDR')
+    const path = variables.read('VAULT_PATH')
+    if (address === undefined || path === undefined) return undefined
+    const token = variables.read('VAULT_TOKEN')
+    if (token === undefined) {
+      throw new Failure('invalid', 'VAULT_ADDR and VAULT_PATH are set, VAULT_TOKEN is missing')
+    }
+    const { signal } = this
+    const timeoutMs = this.#timeoutMs
+    const dispatcher = await this.#dispatcher()
+    return readVault({ address, token: new Secret(token), path, dispatcher, signal, timeoutMs })
+  }
+
+  async #open(need: Need, addresses: Addresses): Promise<Platform | ServiceClient> {
+    switch (need) {
+      case 'check':
+      case 'probe':
+        return await this.#serviceClient('check', addresses[need])
+      case 'admin':
+        return await this.#serviceClient('admin', addresses.admin)
+      case 'platform': {
+        // The SDK takes longer to load than most commands to run.
+        const { openPlatform } = await import('../genesys/platform-client.ts')
+        const requestTimeoutMs = this.#timeoutMs
+        const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, () => undefined)
+        return this.#opened.use(platform)
+      }
+    }
+  }
+
+  async #serviceClient(plane: Plane, address: PlaneAddress): Promise<ServiceClient> {
+    return new ServiceClient({
+      plane,
+      ...address,
+      dispatcher: await this.#dispatcher(),
+      timeoutMs: this.#timeoutMs,
+      signal: this.signal,
+      onWait: (text) => this.progress.show(text),
+    })
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.timeout * 1_000
+  }
+
+  async #dispatcher(): Promise<Agent> {
+    const { Agent } = await import('undici')
+    if (this.#agent) return this.#agent
+    const agent = new Agent({
+      connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, this.#timeoutMs) },
+      maxResponseSize: MAX_ANSWER_BYTES,
+    })
+    this.#agent = agent
+    this.#opened.defer(() => agent.destroy())
+    return agent
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.progress.clear()
+    await this.#opened.disposeAsync()
+  }
+}
+
+const WHERE_SETTINGS_COME_FROM =
+  'Each comes from .env.NAME (--profile NAME), else the environment, else NAME_FILE for secrets, else Vault (VAULT_ADDR, VAULT_TOKEN, VAULT_PATH)'

@@ -1,0 +1,108 @@
+import Table from 'cli-table3'
+import type { OutputStream } from './output-stream.ts'
+import { printable } from './printable.ts'
+
+/** What stands in a column. A list is one entry a line in a terminal. */
+export type Cell = string | number | boolean | readonly string[] | null | undefined
+
+export type Column<Row> = {
+  /** Heading of tables and of CSV. */
+  readonly name: string
+  readonly value: (row: Row) => Cell
+}
+
+/** Signs between columns. */
+const GAP = 2
+/** A column is not made narrower than this. */
+const LEAST_WIDTH = 6
+
+const BARE = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '' },
+  middle: '',
+}
+
+/**
+ * Rows under headings: cut to the width of a terminal; elsewhere one line a row and nothing cut.
+ */
+export function renderTable<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  stream: OutputStream,
+): string {
+  const cells = rows.map((row) => columns.map(({ value }) => show(value(row), stream)))
+  const head = columns.map(({ name }) => name)
+  const styled = head.map((name) => stream.style('bold', name))
+  return lay([styled, ...cells], widthsOf([head, ...cells], stream.columns))
+}
+
+/** One thing: a line for each column that has something in it. */
+export function renderRecord<Value>(
+  value: Value,
+  columns: readonly Column<Value>[],
+  stream: OutputStream,
+): string {
+  const lines = columns.map(({ name, value: read }) => [name, show(read(value), stream)] as const)
+  const filled = lines.filter(([, text]) => text !== '')
+  const widths = widthsOf(filled, stream.columns)
+  const styled = filled.map(([name, text]) => [stream.style('bold', name), text])
+  return lay(styled, widths)
+}
+
+/** A cell as text; `between` stands between the entries of a list. */
+export function cellText(cell: Cell, between: string): string {
+  if (cell === null || cell === undefined) return ''
+  return typeof cell === 'object' ? cell.join(between) : String(cell)
+}
+
+function show(cell: Cell, stream: OutputStream): string {
+  if (typeof cell !== 'object' || cell === null) return printable(cellText(cell, ''))
+  return cell.map(printable).join(stream.isTerminal ? '\n' : '; ')
+}
+
+function lay(cells: readonly (readonly string[])[], widths: readonly number[]): string {
+  const table = new Table({
+    chars: BARE,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP, compact: true },
+    // The gap is a part of the column; what is wider is cut, with an ellipsis.
+    colWidths: widths.map((width) => width + GAP),
+  })
+  for (const row of cells) table.push([...row])
+  const lines = table.toString().split('\n')
+  return lines.map((line) => `${line.trimEnd()}\n`).join('')
+}
+
+/** Natural widths; on a terminal the widest columns give way until all fit. */
+function widthsOf(
+  cells: readonly (readonly string[])[],
+  available: number | undefined,
+): readonly number[] {
+  const widths: number[] = []
+  for (const row of cells) {
+    for (const [index, text] of row.entries()) {
+      const width = Math.max(...text.split('\n').map(displayWidth))
+      widths[index] = Math.max(widths[index] ?? 0, width)
+    }
+  }
+  if (available === undefined) return widths
+  let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available
+  while (excess > 0) {
+    const widest = widths.indexOf(Math.max(...widths))
+    const width = widths[widest] ?? 0
+    if (width <= LEAST_WIDTH) break
+    widths[widest] = width - 1
+    excess -= 1
+  }
+  return widths
+}
+
+/** Of signs that take two places; a rare one that is missed costs the cell its last sign. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]/u
+
+function displayWidth(text: string): number {
+  let width = 0
+  for (const sign of text) width += WIDE.test(sign) ? 2 : 1
+  return width
+}
