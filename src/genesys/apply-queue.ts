@@ -62,7 +62,8 @@ class QueueApplication {
   readonly #platform: Platform
   readonly #wanted: ResolvedQueue
   readonly #options: ApplyOptions
-  readonly #changes: FieldChange[] = []
+  /** By field: what was written, or may have been. */
+  readonly #changes = new Map<string, FieldChange>()
   #created = false
   #setbacks = 0
 
@@ -84,10 +85,7 @@ class QueueApplication {
         const message = `queue ${this.#wanted.name} would lose members, which was not asked for`
         throw new Failure('conflict', message)
       }
-      if (await this.#write(held.queue, difference)) {
-        this.#changes.push(...changesOf(difference))
-        break
-      }
+      if (await this.#write(held.queue, difference)) break
       // What was created a moment ago may not show yet.
       const again = await this.#read(id)
       if (again === undefined && !this.#created) throw gone(this.#wanted.name)
@@ -97,7 +95,7 @@ class QueueApplication {
   }
 
   async #done(id: string): Promise<AppliedQueue> {
-    const changes = this.#changes
+    const changes = [...this.#changes.values()]
     if (!this.#created && changes.length === 0) return { outcome: 'unchanged', id, changes }
     const shown = await this.#isShown(id)
     const outcome = this.#created ? 'created' : 'changed'
@@ -127,7 +125,7 @@ class QueueApplication {
     if (outcome !== 'existing') {
       this.#created = true
       const withoutMembers = { ...this.#wanted, members: [] }
-      this.#changes.push(...creationOf(withoutMembers))
+      this.#note(creationOf(withoutMembers))
       return { queue, members: [] }
     }
     return { queue, members: await this.#readMembers(queue.id) }
@@ -147,6 +145,7 @@ class QueueApplication {
   async #write(queue: PlatformQueue, difference: QueueDifference): Promise<boolean> {
     try {
       await this.#writeAll(queue, difference)
+      this.#note(changesOf(difference))
       return true
     } catch (error) {
       const { signal } = this.#options
@@ -154,9 +153,14 @@ class QueueApplication {
       this.#setbacks += 1
       const passing = refusalStatus(error) === 409 || isUnclear(error)
       if (!passing || this.#setbacks > MAX_SETBACKS) throw error
+      if (isUnclear(error)) this.#note(changesOf(difference))
       await sleep(this.#platform.write.clock, lookAgainMs(this.#setbacks), signal)
       return false
     }
+  }
+
+  #note(changes: readonly FieldChange[]): void {
+    for (const change of changes) this.#changes.set(change.field, change)
   }
 
   async #writeAll(queue: PlatformQueue, difference: QueueDifference): Promise<void> {

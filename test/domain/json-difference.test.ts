@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import { differences, merged } from '../../src/domain/json-difference.ts'
+import { isObject } from '../../src/domain/json-shape.ts'
 import type { JsonObject } from '../../src/domain/json-shape.ts'
 
 const name = fc.constantFrom('a', 'b', 'c', 'd')
@@ -18,15 +19,15 @@ const { object } = fc.letrec<{ object: JsonObject; value: unknown }>((tie) => ({
 }))
 
 /** Paths of everything that is no object, with its value. */
-function leaves(value: JsonObject, path = ''): Map<string, unknown> {
-  return new Map(
-    Object.entries(value).flatMap(([key, item]) => {
-      const inner = typeof item === 'object' && item !== null && !Array.isArray(item)
-      return inner
-        ? [...leaves(item as JsonObject, `${path}/${key}`)]
-        : [[`${path}/${key}`, item] as const]
-    }),
-  )
+function leaves(value: JsonObject, path = ''): ReadonlyMap<string, unknown> {
+  const found = new Map<string, unknown>()
+  for (const [key, item] of Object.entries(value)) {
+    const inner = isObject(item)
+      ? leaves(item, `${path}/${key}`)
+      : [[`${path}/${key}`, item] as const]
+    for (const [place, leaf] of inner) found.set(place, leaf)
+  }
+  return found
 }
 
 test('what was laid over differs in nothing, and a second time changes nothing', async () => {

@@ -44,6 +44,7 @@ test('a manifest is read with all its faults, by path', async (t) => {
 
 test('a name stands in a manifest once, whatever its case', async (t) => {
   t.throws(() => readQueueManifest({ queues: [{ name: 'Sales' }, { name: 'SALES' }] }), {
+    code: 'invalid',
     faults: [{ field: 'queues/1/name', message: 'is the name of queues/0 as well' }],
   })
 })
