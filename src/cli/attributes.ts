@@ -3,23 +3,27 @@ import { Failure } from '../domain/failure.ts'
 /** Values for conditions, read by the service as `resource.properties`. */
 export type Attributes = Readonly<Record<string, string | number | boolean>>
 
+const SCALARS = new Set(['string', 'number', 'boolean'])
+
 /** Throws `invalid` for what is no flat JSON object of texts, numbers and booleans. */
-export function readAttributes(json: string): Attributes {
-  const value = parse(json)
+export function readAttributes(json: string): Attributes | undefined {
+  try {
+    return attributesOf(JSON.parse(json))
+  } catch {
+    throw notFlat()
+  }
+}
+
+/** The same for what was parsed already; undefined stays undefined. */
+export function attributesOf(value: unknown): Attributes | undefined {
+  if (value === undefined) return undefined
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   const flat = isObject && Object.values(value).every((each) => SCALARS.has(typeof each))
   if (flat) return value as Attributes
-  const message =
-    'attributes must be a flat JSON object: {"Queue.id": "…", "Evaluation.released": true}'
-  throw new Failure('invalid', message)
+  throw notFlat()
 }
 
-const SCALARS = new Set(['string', 'number', 'boolean'])
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
+function notFlat(): Failure {
+  const example = '{"Queue.id": "…", "Evaluation.released": true}'
+  return new Failure('invalid', `attributes must be a flat JSON object: ${example}`)
 }

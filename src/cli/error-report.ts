@@ -1,5 +1,4 @@
 import { Failure } from '../domain/failure.ts'
-import { describeError } from '../observability/logger.ts'
 import type { OutputStream } from './output-stream.ts'
 import { printable, printableJson, printableLines } from './printable.ts'
 import { ServiceProblem } from './service-problem.ts'
@@ -46,9 +45,9 @@ function linesOf(error: unknown): readonly string[] {
   return lines
 }
 
+/** Name, message and place: what else an error holds may be a request with its key. */
 function stackOf(error: unknown): string {
-  const { stack, message } = describeError(error)
-  return String(stack ?? message)
+  return error instanceof Error ? (error.stack ?? error.message) : 'not an Error'
 }
 
 function describe(error: unknown): Record<string, unknown> {

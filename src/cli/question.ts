@@ -3,26 +3,56 @@ import { findUserId, isUserId } from './find-user.ts'
 import type { ServiceClient } from './service-client.ts'
 import type { Session } from './session.ts'
 
-/** Who and where, as a person names them. */
-export type Named = { readonly user?: string | undefined; readonly division?: string | undefined }
-
 type Found = {
+  readonly check: ServiceClient
+  /** As they were named → id. */
+  readonly userIds: ReadonlyMap<string, string>
+  readonly divisionIds: ReadonlyMap<string, string>
+}
+
+/**
+ * Opens the check plane, and the admin plane where something is named otherwise than by id: each of
+ * those is looked up once. Throws when one of them cannot be found.
+ */
+export async function openNamed(
+  session: Session,
+  users: ReadonlySet<string>,
+  divisions: ReadonlySet<string>,
+): Promise<Found> {
+  const userIds = new Map([...users].map((user) => [user, user]))
+  const divisionIds = new Map([...divisions].map((division) => [division, division]))
+  const namedUsers = [...users].filter((user) => !isUserId(user))
+  const namedDivisions = [...divisions].filter((division) => !isDivisionId(division))
+  if (namedUsers.length === 0 && namedDivisions.length === 0) {
+    return { ...(await session.connect(['check'])), userIds, divisionIds }
+  }
+  const { check, admin } = await session.connect(['check', 'admin'])
+  for (const [index, user] of namedUsers.entries()) {
+    if (namedUsers.length > 1) {
+      session.progress.show(`looking up user ${index + 1} of ${namedUsers.length}`)
+    }
+    userIds.set(user, await findUserId(admin, user))
+  }
+  for (const name of namedDivisions) divisionIds.set(name, await findDivisionId(admin, name))
+  return { check, userIds, divisionIds }
+}
+
+/** Who and where of a question, as a person names them. */
+type Named = { readonly user?: string | undefined; readonly division?: string | undefined }
+
+/** The same for one user and one division at most. */
+export async function openQuestion(
+  session: Session,
+  { user, division }: Named,
+): Promise<{
   readonly check: ServiceClient
   readonly userId: string
   readonly divisionId: string | undefined
-}
-
-/** Opens the check plane, and the admin plane where something has to be looked up by name. */
-export async function openQuestion(session: Session, named: Named): Promise<Found> {
-  const { user = '', division } = named
-  if (isUserId(user) && (division === undefined || isDivisionId(division))) {
-    const { check } = await session.connect(['check'])
-    return { check, userId: user, divisionId: division }
-  }
-  const { check, admin } = await session.connect(['check', 'admin'])
-  return {
-    check,
-    userId: await findUserId(admin, user),
-    divisionId: division === undefined ? undefined : await findDivisionId(admin, division),
-  }
+}> {
+  const users = new Set(user === undefined ? [] : [user])
+  const divisions = new Set(division === undefined ? [] : [division])
+  const { check, userIds, divisionIds } = await openNamed(session, users, divisions)
+  const [userId = ''] = userIds.values()
+  const [divisionId] = divisionIds.values()
+  return { check, userId, divisionId }
 }

@@ -9,6 +9,8 @@ export type Column<Row> = {
   /** Heading of tables and of CSV. */
   readonly name: string
   readonly value: (row: Row) => Cell
+  /** Cut to the width of a terminal only when nothing else is left: part of an id is of no use. */
+  readonly whole?: true
 }
 
 /** Signs between columns. */
@@ -24,17 +26,22 @@ const BARE = {
 }
 
 /**
- * Rows under headings: cut to the width of a terminal; elsewhere one line a row and nothing cut.
+ * Rows under headings. On a terminal cut to its width and without columns that are empty; elsewhere
+ * one line a row and nothing cut.
  */
 export function renderTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   stream: OutputStream,
 ): string {
-  const cells = rows.map((row) => columns.map(({ value }) => show(value(row), stream)))
-  const head = columns.map(({ name }) => name)
+  const shown = stream.isTerminal
+    ? columns.filter(({ value }) => rows.some((row) => cellText(value(row), '') !== ''))
+    : columns
+  const cells = rows.map((row) => shown.map(({ value }) => show(value(row), stream)))
+  const head = shown.map(({ name }) => name)
   const styled = head.map((name) => stream.style('bold', name))
-  return lay([styled, ...cells], widthsOf([head, ...cells], stream.columns))
+  const whole = shown.map((column) => column.whole === true)
+  return lay([styled, ...cells], widthsOf([head, ...cells], stream.columns, whole))
 }
 
 /** One thing: a line for each column that has something in it. */
@@ -45,7 +52,7 @@ export function renderRecord<Value>(
 ): string {
   const lines = columns.map(({ name, value: read }) => [name, show(read(value), stream)] as const)
   const filled = lines.filter(([, text]) => text !== '')
-  const widths = widthsOf(filled, stream.columns)
+  const widths = widthsOf(filled, stream.columns, [true, false])
   const styled = filled.map(([name, text]) => [stream.style('bold', name), text])
   return lay(styled, widths)
 }
@@ -73,12 +80,13 @@ function lay(cells: readonly (readonly string[])[], widths: readonly number[]): 
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }
 
-/** Natural widths; on a terminal the widest columns give way until all fit. */
+/** Natural widths; on a terminal the widest columns give way until all fit, whole ones last. */
 function widthsOf(
   cells: readonly (readonly string[])[],
   available: number | undefined,
+  whole: readonly boolean[],
 ): readonly number[] {
-  const widths: number[] = []
+  const widths = whole.map(() => 0)
   for (const row of cells) {
     for (const [index, text] of row.entries()) {
       const width = Math.max(...text.split('\n').map(displayWidth))
@@ -87,14 +95,25 @@ function widthsOf(
   }
   if (available === undefined) return widths
   let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available
-  while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths))
-    const width = widths[widest] ?? 0
-    if (width <= LEAST_WIDTH) break
-    widths[widest] = width - 1
-    excess -= 1
+  for (const yielding of [false, true]) {
+    while (excess > 0) {
+      const widest = widestOf(widths, whole, yielding)
+      if (widest < 0) break
+      widths[widest] = (widths[widest] ?? 0) - 1
+      excess -= 1
+    }
   }
   return widths
+}
+
+/** The widest column that may still give way; -1 when there is none. */
+function widestOf(widths: readonly number[], whole: readonly boolean[], yielding: boolean): number {
+  let widest = -1
+  for (const [index, width] of widths.entries()) {
+    if (whole[index] !== yielding || width <= LEAST_WIDTH) continue
+    if (width > (widths[widest] ?? 0)) widest = index
+  }
+  return widest
 }
 
 /** Of signs that take two places; a rare one that is missed costs the cell its last sign. */

@@ -1,17 +1,24 @@
 import type { Command } from 'commander'
 import { Failure } from '../../domain/failure.ts'
 import { readAttributes } from '../attributes.ts'
-import type { Attributes } from '../attributes.ts'
+import { readChecks } from '../check-file.ts'
+import type { AskedCheck } from '../check-file.ts'
+import { decide } from '../decide.ts'
+import type { Decision } from '../decide.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { addExamples } from '../global-options.ts'
-import { openQuestion } from '../question.ts'
-import { reader } from '../service-answer.ts'
+import { readInput } from '../input-file.ts'
 import type { Run, Session } from '../session.ts'
+import type { Column } from '../table-text.ts'
 
 type Options = { readonly division?: string; readonly attributes?: string; readonly file?: string }
+type Asked = Options & {
+  readonly user: string | undefined
+  readonly permission: string | undefined
+}
 
-/** `permctl check`: exit code 0 when allowed, 1 when denied. */
+/** `permctl check`: exit code 0 when all is allowed, 1 when anything is denied. */
 export function addCheck(program: Command, run: Run): void {
   const command = program
     .command('check')
@@ -19,69 +26,74 @@ export function addCheck(program: Command, run: Run): void {
     .argument('[user]', 'id or email; an OAuth client by id')
     .argument('[permission]', 'domain:entity:action, or a flat permission')
     .option('--division <division>', 'count only what reaches this division: id or name')
-    .option('--attributes <json>', 'values for conditions, {"Queue.id": "…"}')
+    .option('--attributes <json>', 'values for conditions: {"Queue.id": "…"}')
+    .option(
+      '--file <file>',
+      'many checks: CSV, JSON or NDJSON with user, permission, division; - for stdin',
+    )
     .action((user: string | undefined, permission: string | undefined, options: Options) => {
-      return run((session) => checkOne(session, { ...options, user, permission }))
+      return run((session) => check(session, { ...options, user, permission }))
     })
   addExamples(command, [
     'permctl check alice@example.com routing:queue:view',
     'permctl check alice@example.com routing:queue:edit --division Sales && echo may edit',
     `permctl check alice@example.com quality:evaluation:edit --attributes '{"Evaluation.released": true}'`,
+    'permctl check --file checks.csv --output csv > answers.csv',
   ])
 }
 
-type Asked = Options & {
-  readonly user: string | undefined
-  readonly permission: string | undefined
+const COLUMNS: readonly Column<Decision>[] = [
+  { name: 'user', value: ({ user }) => user },
+  { name: 'permission', value: ({ permission }) => permission },
+  { name: 'division', value: ({ division }) => division },
+  { name: 'allowed', value: ({ allowed }) => allowed },
+  { name: 'reason', value: ({ reason }) => reason },
+]
+
+async function check(session: Session, asked: Asked): Promise<ExitCode> {
+  return asked.file === undefined
+    ? await checkOne(session, oneCheck(asked))
+    : await checkFile(session, asked.file, asked)
 }
 
-type Decision = {
-  readonly user: string
-  readonly userId: string
-  readonly permission: string
-  readonly divisionId?: string
-  readonly allowed: boolean
-  readonly reason?: string
-}
-
-async function checkOne(session: Session, asked: Asked): Promise<ExitCode> {
-  const { user, permission, division } = asked
+function oneCheck({ user, permission, division, attributes: json }: Asked): AskedCheck {
   if (user === undefined || permission === undefined) {
-    throw new Failure('invalid', 'a user and a permission are needed')
+    throw new Failure('invalid', 'a user and a permission are needed, or --file')
   }
-  const attributes = asked.attributes === undefined ? undefined : readAttributes(asked.attributes)
-  const { check, userId, divisionId } = await openQuestion(session, { user, division })
-  const where = divisionId === undefined ? {} : { divisionId }
-  const question = { userId, permission, ...where }
-  const answer =
-    attributes === undefined
-      ? await check.get('/api/v1/check-permission', readDecision, { query: question })
-      : await askWith(attributes, question, check)
-  const reason = answer.reason === undefined ? {} : { reason: answer.reason }
-  const decision = { user, ...question, allowed: answer.allowed, ...reason }
-  await session.output.document<Decision>(decision, {
-    columns: [
-      { name: 'user', value: (row) => row.user },
-      { name: 'permission', value: (row) => row.permission },
-      { name: 'divisionId', value: (row) => row.divisionId },
-      { name: 'allowed', value: (row) => row.allowed },
-      { name: 'reason', value: (row) => row.reason },
-    ],
-    text: (row) => [row.allowed ? 'allowed' : `denied: ${row.reason ?? 'no reason given'}`],
-  })
-  return answer.allowed ? EXIT.done : EXIT.denied
+  const attributes = json === undefined ? undefined : readAttributes(json)
+  return {
+    user,
+    permission,
+    ...(division === undefined ? {} : { division }),
+    ...(attributes === undefined ? {} : { attributes }),
+  }
 }
 
-const readDecision = reader({ allowed: 'boolean', reason: 'string?' })
-const readBatch = reader({ results: 'list' })
+async function checkOne(session: Session, one: AskedCheck): Promise<ExitCode> {
+  for await (const decision of decide(session, [one])) {
+    await session.output.document(decision, { columns: COLUMNS, text: verdict })
+    return decision.allowed ? EXIT.done : EXIT.denied
+  }
+  throw new Failure('upstream-broken', 'the check was not answered')
+}
 
-async function askWith(
-  attributes: Attributes,
-  question: object,
-  check: Awaited<ReturnType<typeof openQuestion>>['check'],
-): Promise<ReturnType<typeof readDecision>> {
-  const path = '/api/v1/check-permissions'
-  const body = { checks: [{ ...question, attributes }] }
-  const { results } = await check.query(path, readBatch, { body })
-  return readDecision(results[0], `the result of ${path}`)
+function verdict({ allowed, reason = '' }: Decision): readonly string[] {
+  return [allowed ? 'allowed' : `denied: ${reason}`]
+}
+
+async function checkFile(session: Session, file: string, asked: Asked): Promise<ExitCode> {
+  if (asked.user !== undefined || asked.attributes !== undefined) {
+    const message = '--file has users, permissions and attributes in it: leave them out here'
+    throw new Failure('invalid', message)
+  }
+  const checks = readChecks(await readInput(session, file), asked.division)
+  let denied = 0
+  const counted = async function* (): AsyncGenerator<Decision> {
+    for await (const decision of decide(session, checks)) {
+      if (!decision.allowed) denied += 1
+      yield decision
+    }
+  }
+  await session.output.rows(counted(), COLUMNS)
+  return denied === 0 ? EXIT.done : EXIT.denied
 }

@@ -39,10 +39,10 @@ async function whoCan(
   await session.output.rows(holders, [
     { name: 'name', value: ({ name }) => name },
     { name: 'email', value: ({ email }) => email },
-    { name: 'id', value: ({ id }) => id },
     { name: 'kind', value: ({ kind }) => kind },
     { name: 'conditional', value: ({ conditional }) => (conditional ? 'yes' : '') },
     { name: 'by', value: ({ sources }) => sources.map(describePath) },
+    { name: 'id', value: ({ id }) => id, whole: true },
   ])
   return EXIT.done
 }

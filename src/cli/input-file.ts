@@ -1,0 +1,105 @@
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { Transform } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { parse } from 'csv-parse/sync'
+import { Failure } from '../domain/failure.ts'
+import type { Session } from './session.ts'
+import { systemCode } from './system-code.ts'
+
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** One thing out of a file, and where it stands there. */
+export type InputRecord = {
+  /** `line 3`, `item 3`: for messages. */
+  readonly where: string
+  readonly values: Readonly<Record<string, unknown>>
+}
+
+/** The content of a file as text, `-` for standard input. Throws `invalid` that names the file. */
+export async function readInput(session: Session, path: string): Promise<string> {
+  const source = path === '-' ? session.stdin : createReadStream(resolve(session.folder, path))
+  const name = path === '-' ? 'standard input' : path
+  try {
+    return await text(bounded(source, name, session.signal))
+  } catch (error) {
+    session.signal.throwIfAborted()
+    if (error instanceof Failure) throw error
+    throw new Failure('invalid', `${name} cannot be read (${systemCode(error)})`)
+  }
+}
+
+function bounded(source: Readable, name: string, signal: AbortSignal): Readable {
+  let bytes = 0
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, pass) {
+      bytes += chunk.length
+      if (bytes <= MAX_BYTES) pass(null, chunk)
+      else pass(new Failure('too-large', `${name} is larger than ${MAX_BYTES / 1024 ** 2} MiB`))
+    },
+  })
+  // Neither end may leave the other one waiting: not an error, and not an interruption.
+  source.once('error', (error) => counter.destroy(error))
+  counter.once('close', () => source.destroy())
+  const abort = (): void => void counter.destroy(signal.reason as Error)
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return source.pipe(counter)
+}
+
+/**
+ * The records of a text: a JSON list of objects, NDJSON, or CSV with a line of headings; which one
+ * its first sign tells. Cells of CSV are texts, empty ones are left out. Throws `invalid`.
+ */
+export function parseRecords(content: string): readonly InputRecord[] {
+  const whole = content.replace(/^\ufeff/, '')
+  const [first] = whole.trimStart()
+  if (first === '[') return jsonRecords(whole)
+  return first === '{' ? ndjsonRecords(whole) : csvRecords(whole)
+}
+
+function jsonRecords(content: string): readonly InputRecord[] {
+  const list = parseJson(content, 'the JSON') as readonly unknown[]
+  return list.map((item, index) => recordOf(item, `item ${index + 1}`))
+}
+
+function ndjsonRecords(content: string): readonly InputRecord[] {
+  return content.split('\n').flatMap((line, index) => {
+    const where = `line ${index + 1}`
+    return line.trim() === '' ? [] : [recordOf(parseJson(line, where), where)]
+  })
+}
+
+function csvRecords(content: string): readonly InputRecord[] {
+  const options = { columns: true, skip_empty_lines: true, trim: true, info: true } as const
+  try {
+    const rows = parse<Record<string, string>>(content, options) as unknown as CsvRow[]
+    return rows.map(({ record, info }) => {
+      const filled = Object.entries(record).filter(([, value]) => value !== '')
+      return { where: `line ${info.lines}`, values: Object.fromEntries(filled) }
+    })
+  } catch (error) {
+    throw new Failure('invalid', `the CSV cannot be read: ${(error as Error).message}`)
+  }
+}
+
+type CsvRow = {
+  readonly record: Readonly<Record<string, string>>
+  readonly info: { readonly lines: number }
+}
+
+function parseJson(content: string, where: string): unknown {
+  try {
+    return JSON.parse(content)
+  } catch {
+    throw new Failure('invalid', `${where} is no JSON`)
+  }
+}
+
+function recordOf(item: unknown, where: string): InputRecord {
+  if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
+    return { where, values: item as InputRecord['values'] }
+  }
+  throw new Failure('invalid', `${where} is no object`)
+}
