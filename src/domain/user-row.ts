@@ -23,8 +23,8 @@ export const USER_COLUMNS = [
  * alone; an empty `department` or `title` is emptied.
  */
 export type UserRow = {
-  /** As people count in the file: the header of a CSV is row 1. */
-  readonly row: number
+  /** Where it stands in the file, for messages: `line 3`. */
+  readonly place: string
   readonly email: string
   readonly name?: string
   /** By id or exact name. */
@@ -60,26 +60,25 @@ export function emailKey(email: string): string {
 }
 
 /**
- * Reads rows as they stand in a file. Throws `invalid` with every fault, by row and field, also for
+ * Reads rows as they stand in a file. Throws `invalid` with every fault, by place and field, also for
  * an email that stands there twice, and `too-large` for more than {@link MAX_ROWS}.
  */
 export function readUserRows(
-  items: readonly { readonly row: number; readonly value: unknown }[],
+  items: readonly { readonly place: string; readonly value: unknown }[],
 ): readonly UserRow[] {
   if (items.length > MAX_ROWS) {
     throw new Failure('too-large', `a file may have at most ${MAX_ROWS} users`)
   }
   const faults = new FaultList()
-  const rowsByEmail = new Map<string, number>()
-  const rows = items.flatMap(({ row, value }): UserRow[] => {
-    const place = `row ${row}`
+  const placesByEmail = new Map<string, string>()
+  const rows = items.flatMap(({ place, value }): UserRow[] => {
     if (!checkShape(value, SHAPE, place, faults)) return []
-    const user = { ...(value as Omit<UserRow, 'row'>), row }
+    const user = { ...(value as Omit<UserRow, 'place'>), place }
     const field = `${place}/email`
     if (!EMAIL.test(user.email)) faults.add(field, 'must be an email address')
-    const before = rowsByEmail.get(emailKey(user.email))
-    if (before !== undefined) faults.add(field, `stands in row ${before} already`)
-    else rowsByEmail.set(emailKey(user.email), row)
+    const before = placesByEmail.get(emailKey(user.email))
+    if (before !== undefined) faults.add(field, `stands in ${before} already`)
+    else placesByEmail.set(emailKey(user.email), place)
     return [user]
   })
   faults.throwIfAny()

@@ -63,6 +63,8 @@ export type PlatformClient = {
 export type Platform = {
   readonly read: PlatformClient
   readonly write: PlatformClient
+  /** Where the API is. */
+  readonly apiUrl: string
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -93,6 +95,7 @@ export function openPlatform(
   return {
     read,
     write: writeClient === undefined ? read : open('write', writeClient.id, writeClient.secret),
+    apiUrl: 'host' in address ? `https://api.${address.host}` : address.baseUrl,
     async [Symbol.asyncDispose]() {
       closing.abort(new Failure('upstream-busy', 'the service is stopping'))
       await dispatcher.destroy()

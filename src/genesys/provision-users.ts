@@ -33,7 +33,7 @@ export async function planProvisioning(
   ])
   const faults = new FaultList()
   const planned = rows.map((row) => {
-    const place = `row ${row.row}`
+    const { place } = row
     const divisionId =
       row.division === undefined
         ? undefined

@@ -17,32 +17,32 @@ const ALICE: PlatformUser = {
 }
 const NO_DIVISION = { divisionId: undefined, homeDivisionId: 'home' }
 
-function rowOf(fields: Omit<UserRow, 'row' | 'email'> = {}): UserRow {
-  return { row: 2, email: ALICE.email, ...fields }
+function rowOf(fields: Omit<UserRow, 'place' | 'email'> = {}): UserRow {
+  return { place: 'line 2', email: ALICE.email, ...fields }
 }
 
 test('rows are read with all their faults, by row and field', async (t) => {
   const items = [
-    { row: 2, value: { email: 'a@example.com', name: 'A' } },
-    { row: 3, value: { email: 'A@Example.com', state: 'gone' } },
-    { row: 4, value: { email: 'A@Example.com' } },
-    { row: 5, value: { name: ' B', mail: 'b@example.com' } },
-    { row: 6, value: 'b@example.com' },
-    { row: 7, value: { email: 'nobody' } },
+    { place: 'line 2', value: { email: 'a@example.com', name: 'A' } },
+    { place: 'line 3', value: { email: 'A@Example.com', state: 'gone' } },
+    { place: 'line 4', value: { email: 'A@Example.com' } },
+    { place: 'line 5', value: { name: ' B', mail: 'b@example.com' } },
+    { place: 'line 6', value: 'b@example.com' },
+    { place: 'line 7', value: { email: 'nobody' } },
   ]
   t.throws(() => readUserRows(items), {
     code: 'invalid',
     faults: [
-      { field: 'row 3/state', message: 'must be one of active, inactive, deleted' },
-      { field: 'row 4/email', message: 'stands in row 2 already' },
-      { field: 'row 5/email', message: 'is missing' },
-      { field: 'row 5/name', message: 'must not begin or end with a space' },
-      { field: 'row 5/mail', message: 'is not known here; did you mean email?' },
-      { field: 'row 6', message: 'must be an object' },
-      { field: 'row 7/email', message: 'must be an email address' },
+      { field: 'line 3/state', message: 'must be one of active, inactive, deleted' },
+      { field: 'line 4/email', message: 'stands in line 2 already' },
+      { field: 'line 5/email', message: 'is missing' },
+      { field: 'line 5/name', message: 'must not begin or end with a space' },
+      { field: 'line 5/mail', message: 'is not known here; did you mean email?' },
+      { field: 'line 6', message: 'must be an object' },
+      { field: 'line 7/email', message: 'must be an email address' },
     ],
   })
-  t.same(readUserRows(items.slice(0, 1)), [{ row: 2, email: 'a@example.com', name: 'A' }])
+  t.same(readUserRows(items.slice(0, 1)), [{ place: 'line 2', email: 'a@example.com', name: 'A' }])
 })
 
 test('a row that names nothing new changes nothing', async (t) => {

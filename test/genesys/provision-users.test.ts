@@ -19,7 +19,7 @@ const SEARCH = '/api/v2/users/search'
 
 const ALICE = 'alice.adler@small.example'
 const NEW: UserRow = {
-  row: 2,
+  place: 'line 2',
   email: 'nina@small.example',
   name: 'Nina Neu',
   division: 'Sales',
@@ -55,9 +55,9 @@ test('rows are created, changed and left alone; a second time changes nothing', 
   const { platform, simulator } = context
   const rows: UserRow[] = [
     NEW,
-    { row: 3, email: ALICE.toUpperCase(), title: 'Lead', division: divisions.support },
-    { row: 4, email: 'bob.brandt@small.example', name: 'Bob Brandt' },
-    { row: 5, email: 'frank.faure@small.example', state: 'active', department: 'Back' },
+    { place: 'line 3', email: ALICE.toUpperCase(), title: 'Lead', division: divisions.support },
+    { place: 'line 4', email: 'bob.brandt@small.example', name: 'Bob Brandt' },
+    { place: 'line 5', email: 'frank.faure@small.example', state: 'active', department: 'Back' },
   ]
   const first = await provision(platform, rows)
   t.same(outcomes(first).toSorted(), ['changed', 'changed', 'created', 'unchanged'])
@@ -80,7 +80,16 @@ test('what is exported changes nothing when it is provisioned', async (t) => {
   const all = await listUsers(platform.read, { states: USER_STATES, signal })
   t.equal(all.length, 11)
   const rows = all.map(({ email, name, divisionName, department, title, state, id }, at) => ({
-    ...{ row: at + 2, email, name, division: divisionName, department, title, state, id },
+    ...{
+      place: `line ${at + 2}`,
+      email,
+      name,
+      division: divisionName,
+      department,
+      title,
+      state,
+      id,
+    },
   }))
   const planned = await planProvisioning(platform, rows, signal)
   t.ok(planned.every(({ plan }) => plan.kind === 'unchanged'))
@@ -91,17 +100,17 @@ test('faults of all rows are told before anything is written', async (t) => {
   const { platform, simulator } = context
   const rows: UserRow[] = [
     { ...NEW, division: 'Saless' },
-    { row: 3, email: 'nobody@small.example' },
-    { row: 4, email: 'grace.gallo@small.example', title: 'Ghost' },
-    { row: 5, email: ALICE, id: users.bob },
+    { place: 'line 3', email: 'nobody@small.example' },
+    { place: 'line 4', email: 'grace.gallo@small.example', title: 'Ghost' },
+    { place: 'line 5', email: ALICE, id: users.bob },
   ]
   await t.rejects(provision(platform, rows), {
     code: 'invalid',
     faults: [
-      { field: 'row 2/division', message: /did you mean Sales/ },
-      { field: 'row 3/email', message: /needs a name/ },
-      { field: 'row 4/email', message: /deleted user/ },
-      { field: 'row 5/email', message: /another user/ },
+      { field: 'line 2/division', message: /did you mean Sales/ },
+      { field: 'line 3/email', message: /needs a name/ },
+      { field: 'line 4/email', message: /deleted user/ },
+      { field: 'line 5/email', message: /another user/ },
     ],
   })
   t.equal(simulator.requests.of(POST), 0)
@@ -110,7 +119,7 @@ test('faults of all rows are told before anything is written', async (t) => {
 test('somebody else’s change in between is read, and only what still differs is written', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
-  const rows = [{ row: 2, email: ALICE, title: 'Lead' }]
+  const rows = [{ place: 'line 2', email: ALICE, title: 'Lead' }]
   const planned = await planProvisioning(platform, rows, signal)
   simulator.updateUser(users.alice, { department: 'Shop' })
   const ends: Ended<Provisioned>[] = []
@@ -132,7 +141,7 @@ test('a conflict that never ends is told after a bounded number of attempts', as
     kind: 'status',
     status: 409,
   })
-  const ends = await provision(platform, [{ row: 2, email: ALICE, title: 'Lead' }])
+  const ends = await provision(platform, [{ place: 'line 2', email: ALICE, title: 'Lead' }])
   t.match([...ends.values()], [{ state: 'failed', failure: { upstream: { status: 409 } } }])
   t.equal(simulator.requests.of(PATCH), 7)
 })
@@ -144,7 +153,7 @@ test('after a lost answer the user is read before anything is sent again', async
     const { faults, requests } = simulator
     faults.add({ match: { method: 'POST', path: '/api/v2/users' }, kind, times: 1 })
     faults.add({ match: { method: 'PATCH', path: '/api/v2/users/{userId}' }, kind, times: 1 })
-    const ends = await provision(platform, [NEW, { row: 3, email: ALICE, title: 'Lead' }])
+    const ends = await provision(platform, [NEW, { place: 'line 3', email: ALICE, title: 'Lead' }])
     t.same(outcomes(ends).toSorted(), ['changed', 'created'], kind)
     const sent = kind === 'reset' ? 2 : 1
     t.same([requests.of(POST), requests.of(PATCH)], [sent, sent], kind)
@@ -158,7 +167,7 @@ test('two at once make each user once, also where reads lag behind', async (t) =
   const { platform, simulator } = context
   const rows = Array.from({ length: 8 }, (_, at) => ({
     ...NEW,
-    row: at + 2,
+    place: `line ${at + 2}`,
     email: `n${at}@small.example`,
   }))
   const both = await Promise.all([provision(platform, rows), provision(platform, rows)])
@@ -176,8 +185,8 @@ test('who loses something does so only when it was asked for', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
   const rows: UserRow[] = [
-    { row: 2, email: ALICE, state: 'inactive' },
-    { row: 3, email: 'bob.brandt@small.example', state: 'deleted' },
+    { place: 'line 2', email: ALICE, state: 'inactive' },
+    { place: 'line 3', email: 'bob.brandt@small.example', state: 'deleted' },
   ]
   t.same(outcomes(await provision(platform, rows)), ['failed', 'failed'])
   t.equal(simulator.world.user(users.alice)?.state, 'active')
@@ -204,7 +213,7 @@ test('a search that leaves somebody out is broken; a page that does is never the
   await using context = await openUnderTest()
   const { platform, simulator } = context
   simulator.faults.add({ match: { path: SEARCH }, kind: 'wrong-total' })
-  const work = provision(platform, [{ row: 2, email: ALICE, title: 'Lead' }])
+  const work = provision(platform, [{ place: 'line 2', email: ALICE, title: 'Lead' }])
   await t.rejects(work, { code: 'upstream-broken', message: /another total/ })
   simulator.faults.add({ match: { path: '/api/v2/users' }, kind: 'truncate-page' })
   const listing = listUsers(platform.read, { states: ['active'], signal })
@@ -218,7 +227,7 @@ test('a right that is refused ends the run; what was not begun is told', async (
   const match = { method: 'PATCH', path: '/api/v2/users/{userId}' }
   simulator.faults.add({ match, kind: 'status', status: 403 })
   const rows = ['alice.adler', 'bob.brandt', 'carol.costa'].map((name, at) => {
-    return { row: at + 2, email: `${name}@small.example`, title: 'Lead' }
+    return { place: `line ${at + 2}`, email: `${name}@small.example`, title: 'Lead' }
   })
   const ends = await provision(platform, rows)
   t.same(outcomes(ends), ['failed', 'not-started', 'not-started'])
@@ -231,7 +240,7 @@ test('asked to stop, the row in hand is finished and no other begun', async (t) 
   const { platform, simulator } = context
   const stop = new AbortController()
   const rows = ['alice.adler', 'bob.brandt'].map((name, at) => {
-    return { row: at + 2, email: `${name}@small.example`, title: 'Lead' }
+    return { place: `line ${at + 2}`, email: `${name}@small.example`, title: 'Lead' }
   })
   const planned = await planProvisioning(platform, rows, signal)
   const states: string[] = []

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import { addExamples, addLimit } from '../global-options.ts'
+import type { Run } from '../session.ts'
+
+/** `permctl queues list|plan|apply`: the queues of the platform. */
+export function addQueues(program: Command, run: Run): void {
+  const queues = program.command('queues').description('the queues of the organisation')
+  addList(queues, run)
+  addPlan(queues, run)
+  addApply(queues, run)
+  addExamples(queues, ['permctl queues list', 'permctl queues plan queues.json'])
+}
+
+const MANIFEST = '{"queues": [{"name": …}]} in JSON; - for standard input'
+
+function addList(queues: Command, run: Run): void {
+  const command = queues
+    .command('list')
+    .description('list queues with their divisions and numbers of members')
+    .action((options: { readonly limit?: number }) => {
+      return run(async (session) => {
+        const { printQueues } = await import('../platform/list-queues.ts')
+        return printQueues(session, options)
+      })
+    })
+  addLimit(command)
+  addExamples(command, ['permctl queues list', 'permctl queues list --output csv'])
+}
+
+function addPlan(queues: Command, run: Run): void {
+  const command = queues
+    .command('plan')
+    .description('tell how queues differ from a manifest; exit code 1 when they do, else 0')
+    .argument('<file>', MANIFEST)
+    .action((file: string) => {
+      return run(async (session) => {
+        const { planManifest } = await import('../platform/apply-manifest.ts')
+        return planManifest(session, file)
+      })
+    })
+  addExamples(command, [
+    'permctl queues plan queues.json',
+    'permctl queues plan queues.json > plan.json || echo "queues have drifted"',
+  ])
+}
+
+function addApply(queues: Command, run: Run): void {
+  const command = queues
+    .command('apply')
+    .description('create and change queues until they are as a manifest wants them')
+    .argument('<file>', MANIFEST)
+    .option('--dry-run', 'tell what would be done and write nothing')
+    .action((file: string, options: { readonly dryRun?: boolean }) => {
+      return run(async (session) => {
+        const { applyManifest } = await import('../platform/apply-manifest.ts')
+        return applyManifest(session, file, options)
+      })
+    })
+  addExamples(command, [
+    'permctl queues apply queues.json --dry-run',
+    'permctl queues apply queues.json --yes',
+  ])
+}
