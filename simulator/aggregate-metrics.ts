@@ -111,8 +111,8 @@ class ServiceLevelStats {
 
 interface Measure {
   readonly metric: string
-  add(conversation: Conversation, level: ServiceLevel): void
-  stats(): object | undefined
+  readonly add: (conversation: Conversation, level: ServiceLevel) => void
+  readonly stats: () => object | undefined
 }
 
 function measureOf(metric: string): Measure {

@@ -127,16 +127,6 @@ function urlOf(operation: Operation, ids: Ids, query: string): string {
   return query === '' ? path : `${path}?${query}`
 }
 
-/** What somebody else has already, or has changed meanwhile. */
-function conflictingBody(operation: Operation, ids: Ids): unknown {
-  const { divisionId, email } = ids
-  const bodies: Readonly<Record<string, unknown>> = {
-    'POST /api/v2/users': { name: 'Taken', email, divisionId },
-    'PATCH /api/v2/users/{userId}': { version: 99, title: 'Too late' },
-  }
-  return bodies[`${operation.method} ${operation.path}`]
-}
-
 function refusals(operation: Operation, ids: Ids): ContractCall[] {
   const query = neededQuery(operation, ids)
   const body = bodyOf(operation, ids)
@@ -149,9 +139,9 @@ function refusals(operation: Operation, ids: Ids): ContractCall[] {
     const url = urlOf(operation, { ...ids, ...unknownIds(ids) }, query)
     calls.push({ ...base, caller: 'full', status: 404, url })
   }
-  const conflicting = conflictingBody(operation, ids)
-  if (conflicting !== undefined) {
-    calls.push({ ...base, caller: 'full', status: 409, body: conflicting })
+  if (`${operation.method} ${operation.path}` === 'POST /api/v2/users') {
+    const taken = { ...(body as object), email: ids['email'] }
+    calls.push({ ...base, caller: 'full', status: 409, body: taken })
   }
   if (operation.query?.includes('pageSize') === true) {
     const url = urlOf(operation, ids, 'pageSize=100000')

@@ -49,7 +49,7 @@ function withFields(
 ): UserRecord {
   const { department: _, title: __, ...rest } = user
   const email = body['email'] === undefined ? user.email : emailOf(body)
-  checkEmail(call, email, user.id)
+  if (email !== user.email) checkEmail(call, email, user.id)
   return {
     ...rest,
     name: body['name'] === undefined ? user.name : text(body, 'name'),

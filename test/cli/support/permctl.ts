@@ -70,7 +70,8 @@ export type TerminalOptions = {
 
 /** What is left of lines that were erased and written anew. */
 function afterErasures(output: string): string {
-  return output.replaceAll('\r\n', '\n').replaceAll(/[^\n]*\r\u001b\[2K/g, '')
+  const lines = output.replaceAll('\r\n', '\n').split('\n')
+  return lines.map((line) => line.split('\r\u001b[2K').at(-1)).join('\n')
 }
 
 /** Runs permctl in a pseudo-terminal: it is its standard input, output and error. */

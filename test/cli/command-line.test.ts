@@ -1,0 +1,127 @@
+import type { Command } from 'commander'
+import { spawnSync } from 'node:child_process'
+import { test } from 'tap'
+import { buildProgram } from '../../src/cli/program.ts'
+import { permctl, permctlInTerminal } from './support/permctl.ts'
+import { readText } from '../operations/support/repository.ts'
+
+const { version } = JSON.parse(readText('package.json')) as { version: string }
+
+type Named = { readonly name: string; readonly command: Command }
+
+/** Every command that help shows, with the words that lead to it. */
+function commandsOf(command: Command, words: readonly string[] = []): readonly Named[] {
+  const visible = command.createHelp().visibleCommands(command)
+  const below = visible.filter((each) => each.name() !== 'help')
+  return [
+    { name: words.join(' ') || 'permctl', command },
+    ...below.flatMap((each) => commandsOf(each, [...words, each.name()])),
+  ]
+}
+
+/** What `--help` prints. */
+function helpOf(command: Command): string {
+  let help = ''
+  command.configureOutput({ writeOut: (text) => void (help += text) })
+  command.outputHelp()
+  return help
+}
+
+const program = buildProgram(
+  async () => undefined,
+  () => undefined,
+)
+const commands = commandsOf(program)
+
+test('every command has a description, examples, and a word on each option and argument', (t) => {
+  t.ok(commands.length > 6, 'the commands were found')
+  for (const { name, command } of commands) {
+    t.not(command.description(), '', name)
+    for (const { flags, description } of command.options) t.not(description, '', `${name} ${flags}`)
+    for (const argument of command.registeredArguments) {
+      t.not(argument.description, '', `${name} ${argument.name()}`)
+    }
+    const help = helpOf(command)
+    const [, examples = ''] = help.split('\nExamples:\n')
+    t.match(examples, new RegExp(`^ {2}\\$ .*permctl ${name === 'permctl' ? '' : name}`), name)
+  }
+  t.end()
+})
+
+test('examples name commands and options that exist', (t) => {
+  for (const { name, command } of commands) {
+    const [, examples = ''] = helpOf(command).split('\nExamples:\n')
+    for (const [, line = ''] of examples.matchAll(/^ {2}\$ (?:.*\| )?permctl (.*)$/gm)) {
+      const [words = ''] = line.split(/ [|>&]/)
+      const named = commands.filter((each) => words.startsWith(each.name))
+      const target = named.toSorted((a, b) => b.name.length - a.name.length)[0]?.command ?? program
+      const options = [...target.options, ...program.options]
+      const known = new Set(options.flatMap(({ long, short }) => [long, short]))
+      for (const [option] of words.matchAll(/(?<= )--?[a-z][a-z-]*/g)) {
+        t.ok(known.has(option), `${name}: ${option} in ${words}`)
+      }
+      if (name !== 'permctl') t.equal(target, command, words)
+    }
+  }
+  t.end()
+})
+
+test('what is no command line is 2, names what is wrong, and suggests', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['chek'], /unknown command 'chek'\n\(Did you mean check\?\)/],
+    [
+      ['check', 'a', 'b', '--divison', 'x'],
+      /unknown option '--divison'\n\(Did you mean --division\?\)/,
+    ],
+    [['health', 'extra'], /too many arguments/],
+    [['explain', 'a'], /missing required argument 'permission'/],
+    [['check'], /a user and a permission are needed/],
+    [['check', 'a', 'b', '--file', 'x'], /leave them out/],
+    [['health', '--output', 'xml'], /Allowed choices are table, json, csv, ndjson/],
+    [['health', '--timeout', '0'], /whole number from 1 to 3600/],
+    [['who-can', 'x', '--limit', '-1'], /whole number/],
+    [[], /a command is missing/],
+  ]
+  const answers = await Promise.all(cases.map(([words]) => permctl(words)))
+  for (const [index, { code, stdout, stderr }] of answers.entries()) {
+    const [words, pattern] = cases[index] ?? [[], /./]
+    t.equal(code, 2, words.join(' '))
+    t.equal(stdout, '')
+    t.match(stderr, pattern)
+  }
+})
+
+test('help and version come on standard output and are 0', async (t) => {
+  const answers = [['--help'], ['check', '--help'], ['help', 'who-can'], ['--version']]
+  for (const words of answers) {
+    const { code, stdout, stderr } = await permctl(words)
+    t.equal(code, 0, words.join(' '))
+    t.equal(stderr, '')
+    if (words[0] === '--version') t.equal(stdout, `${version}\n`)
+    else t.match(stdout, /Usage: permctl[\s\S]*--profile <name>[\s\S]*Examples:/)
+  }
+  using terminal = permctlInTerminal(['--help'])
+  t.equal(await terminal.exited, 0)
+  t.match(terminal.shown(), /Exit codes:\n {2}0 +done/)
+})
+
+test('errors are one line of JSON where JSON was asked for by name', async (t) => {
+  const { code, stderr } = await permctl(['check', 'a', 'b', '--output', 'ndjson'])
+  t.equal(code, 2)
+  t.match(JSON.parse(stderr), { error: { code: 'invalid', message: /missing/, exitCode: 2 } })
+})
+
+test('completion offers commands, options and choices, in a script that each shell takes', async (t) => {
+  const words = await permctl(['complete', '--', 'w'])
+  t.match(words.stdout, /^who-can\t/m)
+  const options = await permctl(['complete', '--', 'who-can', '--'])
+  t.match(options.stdout, /^--division\t/m)
+  for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
+    const { code, stdout } = await permctl(['completion', shell])
+    t.equal(code, 0)
+    t.match(stdout, /permctl/, shell)
+  }
+  const { stdout } = await permctl(['completion', 'bash'])
+  t.equal(spawnSync('bash', ['-n'], { input: stdout }).status, 0)
+  t.equal((await permctl(['completion', 'tcsh'])).code, 2)
+})
