@@ -114,8 +114,8 @@ function faultOf(
 }
 
 /** Control characters and what reverses the direction of writing. */
-// oxlint-disable-next-line no-control-regex
 const UNPRINTABLE =
+  // oxlint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
 
 function textFault(

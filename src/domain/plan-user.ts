@@ -25,7 +25,7 @@ export type NewUser = {
 }
 
 const PROFILE_FIELDS = ['name', 'department', 'title'] as const
-export type ProfileFields = { readonly [Field in (typeof PROFILE_FIELDS)[number]]?: string }
+type ProfileFields = { readonly [Field in (typeof PROFILE_FIELDS)[number]]?: string }
 
 /**
  * One request on the way to what a row wants. A change of state stands alone: the platform takes no

@@ -128,17 +128,17 @@ class QueueApplication {
       this.#note(creationOf(withoutMembers))
       return { queue, members: [] }
     }
-    return { queue, members: await this.#readMembers(queue.id) }
+    return { queue, members: await this.#readMembers(queue) }
   }
 
   async #read(id: string): Promise<Held | undefined> {
     const queue = await readQueue(this.#platform.read, id, this.#options.signal)
-    return queue === undefined ? undefined : { queue, members: await this.#readMembers(id) }
+    return queue === undefined ? undefined : { queue, members: await this.#readMembers(queue) }
   }
 
-  #readMembers(id: string): Promise<readonly QueueMember[] | undefined> {
+  #readMembers(queue: PlatformQueue): Promise<readonly QueueMember[] | undefined> {
     if (this.#wanted.members === undefined) return Promise.resolve(undefined)
-    return readMembers(this.#platform.read, id, this.#options.signal)
+    return readMembers(this.#platform.read, queue, this.#options.signal)
   }
 
   /** False when the queue has to be read and compared again, a little later. */

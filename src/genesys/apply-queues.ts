@@ -53,7 +53,7 @@ export async function planQueues(
       return { wanted: queue, current, action: 'create', changes, difference: undefined }
     }
     const members =
-      queue.members === undefined ? undefined : await readMembers(read, current.id, signal)
+      queue.members === undefined ? undefined : await readMembers(read, current, signal)
     const difference = compareQueue(queue, current, members)
     // An update that could not give back all that was read is refused before anything is written.
     if (difference.settings.length > 0) updateBody(current)

@@ -62,7 +62,7 @@ export const COMMAND_NEEDS = {
 } as const satisfies Record<string, readonly CommandNeed[]>
 
 /** `elsewhere`: held in some divisions only; what lies in others is left out without a word. */
-export type NeedState = 'held' | 'elsewhere' | 'missing' | 'unknown'
+type NeedState = 'held' | 'elsewhere' | 'missing' | 'unknown'
 
 export type CheckedNeed = CommandNeed & { readonly state: NeedState }
 
@@ -132,7 +132,7 @@ async function checkNeeds(
 
 function stateOf({ anyOf }: CommandNeed, held: readonly HeldPolicy[] | undefined): NeedState {
   if (held === undefined) return 'unknown'
-  const places = anyOf.map((permission) => holding(permission, held))
-  if (places.includes('everywhere')) return 'held'
-  return places.includes('somewhere') ? 'elsewhere' : 'missing'
+  const places = new Set(anyOf.map((permission) => holding(permission, held)))
+  if (places.has('everywhere')) return 'held'
+  return places.has('somewhere') ? 'elsewhere' : 'missing'
 }

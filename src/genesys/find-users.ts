@@ -134,9 +134,12 @@ function usersIn(answer: unknown, field: string, where: string): readonly Platfo
 
 /** Of several that have had an email, the one that uses it counts. */
 function byEmail(users: readonly PlatformUser[]): ReadonlyMap<string, PlatformUser> {
-  const rank = ({ state }: PlatformUser): number => USER_STATES.indexOf(state)
-  const sorted = users.toSorted((a, b) => rank(b) - rank(a))
+  const sorted = users.toSorted((a, b) => rankOf(b) - rankOf(a))
   return new Map(sorted.map((user) => [emailKey(user.email), user]))
+}
+
+function rankOf({ state }: PlatformUser): number {
+  return USER_STATES.indexOf(state)
 }
 
 /** Parts of a list, in order. */

@@ -2,7 +2,7 @@ import type { PlatformQueue, QueueMember } from '../domain/plan-queue.ts'
 import { broken, objectIn, optionalTextIn, textIn } from './answer-shape.ts'
 
 /** What the platform alone writes; it is not given back with an update. */
-const OWN_FIELDS = [
+const OWN_FIELDS = new Set([
   'dateCreated',
   'dateModified',
   'createdBy',
@@ -11,7 +11,7 @@ const OWN_FIELDS = [
   'userMemberCount',
   'joinedMemberCount',
   'selfUri',
-]
+])
 
 /** A `Queue`. One without a division is broken: an update from it could move the queue. */
 export function mapQueue(entity: unknown): PlatformQueue {
@@ -37,7 +37,7 @@ export function updateBody({ id, body }: PlatformQueue): Readonly<Record<string,
   for (const field of ['mediaSettings', 'acwSettings']) {
     if (body[field] === undefined) throw broken(`queue ${id}`, `no "${field}"`)
   }
-  return Object.fromEntries(Object.entries(body).filter(([name]) => !OWN_FIELDS.includes(name)))
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !OWN_FIELDS.has(name)))
 }
 
 /** Members that the queue has by themselves, as the queue itself counts them; null when it does not. */

@@ -1,9 +1,10 @@
 import { Failure } from '../domain/failure.ts'
 import type { PlatformQueue, QueueMember } from '../domain/plan-queue.ts'
-import { needing, readAll, readPolicy } from './admin-policy.ts'
+import { lookAgainMs, needing, readAll, readPolicy } from './admin-policy.ts'
 import { broken, listIn, objectIn } from './answer-shape.ts'
+import { sleep } from './clock.ts'
 import { refusalStatus } from './login-failure.ts'
-import { mapQueue, mapQueueMember } from './map-queue.ts'
+import { mapQueue, mapQueueMember, userMemberCount } from './map-queue.ts'
 import type { PlatformClient } from './platform-client.ts'
 import type { RequestProgress } from './request-progress.ts'
 
@@ -70,20 +71,26 @@ export async function readQueue(
 
 /**
  * The users who are members by themselves, not through a group. The listing tells no total, so that
- * each full page has to be followed by another; a page that ends early and says that there is more
- * is read again, then it is `upstream-broken`.
+ * each full page has to be followed by another, and all have to be as many as the queue counts. What
+ * does not add up is read again, a little later, then it is `upstream-broken`.
  */
 export async function readMembers(
   client: PlatformClient,
-  queueId: string,
+  queue: PlatformQueue,
   signal: AbortSignal,
 ): Promise<readonly QueueMember[]> {
+  let latest = queue
   for (let read = 1; ; read++) {
     try {
-      return await readMembersOnce(client, queueId, signal)
+      const members = await readMembersOnce(client, queue.id, signal)
+      const count = userMemberCount(latest) ?? 0
+      if (members.length >= count) return members
+      throw broken(`the members of queue ${queue.id}`, `${members.length} of ${count}`)
     } catch (error) {
       const inconsistent = error instanceof Failure && error.code === 'upstream-broken'
       if (!inconsistent || read >= MAX_MEMBER_READS) throw error
+      await sleep(client.clock, lookAgainMs(read), signal)
+      latest = (await readQueue(client, queue.id, signal)) ?? queue
     }
   }
 }

@@ -5,7 +5,7 @@ import type { WantedQueue } from '../../src/domain/queue-manifest.ts'
 import type { AppliedQueue } from '../../src/genesys/apply-queue.ts'
 import { planQueues, runQueues } from '../../src/genesys/apply-queues.ts'
 import type { Platform } from '../../src/genesys/platform-client.ts'
-import { listQueues, readMembers } from '../../src/genesys/read-queues.ts'
+import { findQueue, listQueues, readMembers } from '../../src/genesys/read-queues.ts'
 import type { Ended } from '../../src/genesys/run-items.ts'
 import { openLagging } from './lagging-platform.ts'
 import { openUnderTest } from './platform-under-test.ts'
@@ -50,6 +50,13 @@ async function apply(
   return ends
 }
 
+/** Ids of the members of the queue that has this name. */
+async function membersOf({ read }: Platform, name: string): Promise<readonly string[]> {
+  const queue = await findQueue(read, name, signal)
+  if (queue === undefined) throw new Error(`there is no queue ${name}`)
+  return (await readMembers(read, queue, signal)).map(({ id }) => id)
+}
+
 function outcomesOf(ends: ReadonlyMap<string, Ended<AppliedQueue>>): Record<string, string> {
   return Object.fromEntries(
     [...ends].map(([name, ended]) => {
@@ -77,10 +84,9 @@ test('queues are created, changed and left alone; a second time nothing is writt
       skillEvaluationMethod: 'ALL',
     },
   })
-  const returns = byName.get('Returns')
-  t.match(returns, { divisionId: divisions.sales })
-  const members = await readMembers(platform.read, returns?.id ?? '', signal)
-  t.same(new Set(members.map(({ id }) => id)), new Set([users.alice, users.bob]))
+  t.match(byName.get('Returns'), { divisionId: divisions.sales })
+  const members = await membersOf(platform, 'Returns')
+  t.same(new Set(members), new Set([users.alice, users.bob]))
   simulator.requests.reset()
   t.match(outcomesOf(await apply(platform)), { Support: 'unchanged', Returns: 'unchanged' })
   t.equal(writes(context), 0)
@@ -119,9 +125,7 @@ test('two at once end in the same state, each queue once, also where reads lag b
   const listed = await listQueues(platform.read, signal)
   const teams = listed.filter(({ name }) => name.startsWith('Team '))
   t.equal(teams.length, 6)
-  for (const { id } of teams) {
-    t.equal((await readMembers(platform.read, id, signal)).length, 2)
-  }
+  for (const { name } of teams) t.equal((await membersOf(platform, name)).length, 2)
   simulator.requests.reset()
   const again = Object.values(outcomesOf(await apply(platform, manifest)))
   t.same(
@@ -239,16 +243,19 @@ test('pages that end early are never the whole', async (t) => {
   const { platform, simulator } = context
   simulator.faults.add({ match: { path: QUEUES }, kind: 'truncate-page' })
   await t.rejects(listQueues(platform.read, signal), { code: 'upstream-broken' })
+  simulator.faults.clear()
   for (const user of Array.from({ length: 150 }, (_, at) => at)) {
     const { id } = simulator.addUser({ name: `User ${user}`, divisionId: divisions.home })
     simulator.world.queues.putMember(queues.escalation, id, { ringNumber: 1, joined: true })
   }
-  t.equal((await readMembers(platform.read, queues.escalation, signal)).length, 150)
+  t.equal((await membersOf(platform, 'Support Escalation')).length, 150)
   simulator.faults.add({ match: { path: MEMBERS }, kind: 'truncate-page', times: 1 })
-  t.equal((await readMembers(platform.read, queues.escalation, signal)).length, 150)
+  t.equal((await membersOf(platform, 'Support Escalation')).length, 150)
   simulator.faults.add({ match: { path: MEMBERS }, kind: 'truncate-page' })
-  const work = readMembers(platform.read, queues.escalation, signal)
-  await t.rejects(work, { code: 'upstream-broken', message: /members and a next/ })
+  const long = membersOf(platform, 'Support Escalation')
+  await t.rejects(long, { code: 'upstream-broken', message: /members and a next/ })
+  const short = membersOf(platform, 'Sales')
+  await t.rejects(short, { code: 'upstream-broken', message: /came with 1 of 3/ })
 })
 
 test('members are added in chunks of a hundred', async (t) => {

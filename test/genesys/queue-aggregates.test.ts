@@ -60,7 +60,7 @@ test('rows come in the order of time, each once', async (t) => {
   const rows = await rowsOf(context.platform, question('2026-01-01', '2026-01-03', 'PT1H'))
   const times = rows.map(({ from }) => from)
   t.same(times, times.toSorted())
-  t.equal(new Set(rows.map(({ stats: _, ...place }) => JSON.stringify(place))).size, rows.length)
+  t.equal(new Set(rows.map((row) => JSON.stringify({ ...row, stats: null }))).size, rows.length)
 })
 
 test('only the queues that were asked for are told of', async (t) => {

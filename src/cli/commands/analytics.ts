@@ -34,5 +34,5 @@ export function addAnalytics(program: Command, run: Run): void {
     'permctl analytics queues --from 2026-01-05 --to 2026-01-06 --interval PT30M --queue Sales Support',
     'permctl analytics queues --from 2026-01-01 --to 2026-02-01 --metric nOffered --output csv',
   ])
-  addExamples(analytics, ['permctl analytics queues --from 2026-01-01 --to 2026-02-01'])
+  addExamples(analytics, ['permctl analytics --help'])
 }

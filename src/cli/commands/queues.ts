@@ -8,7 +8,7 @@ export function addQueues(program: Command, run: Run): void {
   addList(queues, run)
   addPlan(queues, run)
   addApply(queues, run)
-  addExamples(queues, ['permctl queues list', 'permctl queues plan queues.json'])
+  addExamples(queues, ['permctl queues --help'])
 }
 
 const MANIFEST = '{"queues": [{"name": …}]} in JSON; - for standard input'

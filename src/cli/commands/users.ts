@@ -12,7 +12,7 @@ export function addUsers(program: Command, run: Run): void {
   addList(users, run)
   addExport(users, run)
   addProvision(users, run)
-  addExamples(users, ['permctl users list', 'permctl users provision joiners.csv --dry-run'])
+  addExamples(users, ['permctl users --help'])
 }
 
 function states(...standard: readonly string[]): Option {
@@ -42,7 +42,7 @@ function addExport(users: Command, run: Run): void {
     .action((options: ListOptions) => run((session) => list(session, options)))
   addExamples(command, [
     'permctl users export --output csv > users.csv',
-    'permctl users export | permctl users provision - --dry-run',
+    'permctl users export --state active inactive deleted --output csv > all.csv',
   ])
 }
 
@@ -66,6 +66,7 @@ function addProvision(users: Command, run: Run): void {
   addExamples(command, [
     'permctl users provision joiners.csv --dry-run',
     'permctl users provision joiners.csv',
+    'permctl users export --profile test | permctl users provision - --profile copy --dry-run',
     `echo '[{"email": "alice@example.com", "state": "inactive"}]' | permctl users provision - --yes`,
   ])
 }

@@ -7,7 +7,7 @@ import type { Session } from '../session.ts'
 import type { Column } from '../table-text.ts'
 
 /** What became of a thing, or with `would-…` what would. */
-export type Outcome =
+type Outcome =
   | 'created'
   | 'changed'
   | 'unchanged'
@@ -75,11 +75,12 @@ function changeText({ field, before, after }: FieldChange): string {
 }
 
 function valueText(value: unknown): string {
-  if (value === null || value === undefined || value === '') return ''
+  if (value === null || value === undefined) return ''
+  if (typeof value === 'string') return value
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) {
     return value.join(', ')
   }
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return JSON.stringify(value)
 }
 
 /**
