@@ -1,11 +1,18 @@
 import type { FaultList } from './fault-list.ts'
 import { nearestName } from './permission.ts'
+import { hasControls } from './validation.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
 /** What a value in a file that somebody wrote has to be; bounds are inclusive. */
 export type Shape =
-  | { readonly kind: 'text'; readonly maxLength: number; readonly empty?: boolean }
+  | {
+      readonly kind: 'text'
+      readonly maxLength: number
+      /** May be empty, and may have several lines: neither unless said. */
+      readonly empty?: boolean
+      readonly lines?: boolean
+    }
   | { readonly kind: 'flag' }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'number'; readonly min: number; readonly max: number; readonly whole: boolean }
@@ -113,18 +120,14 @@ function faultOf(
   }
 }
 
-/** Control characters and what reverses the direction of writing. */
-const UNPRINTABLE =
-  // oxlint-disable-next-line no-control-regex
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
-
 function textFault(
   value: unknown,
-  { maxLength, empty = false }: Extract<Shape, { kind: 'text' }>,
+  { maxLength, empty = false, lines = false }: Extract<Shape, { kind: 'text' }>,
 ): string | undefined {
   if (typeof value !== 'string') return 'must be a text'
   if (value.length > maxLength) return `must have at most ${maxLength} characters`
   if (!empty && value === '') return 'must not be empty'
   if (value !== value.trim()) return 'must not begin or end with a space'
-  return UNPRINTABLE.test(value) ? 'must not contain control characters' : undefined
+  const shown = lines ? value.replaceAll(/[\n\r\t]/g, '') : value
+  return hasControls(shown) ? 'must not contain control characters' : undefined
 }

@@ -50,7 +50,7 @@ const MEDIA = {
 
 /** The part of the SDK's `QueueRequest` that a manifest may speak of. */
 const SETTINGS: Readonly<Record<string, Shape>> = {
-  description: text(512),
+  description: { kind: 'text', maxLength: 512, empty: true, lines: true },
   mediaSettings: object({
     call: object(MEDIA),
     callback: object({

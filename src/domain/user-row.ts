@@ -69,6 +69,7 @@ export function readUserRows(
   if (items.length > MAX_ROWS) {
     throw new Failure('too-large', `a file may have at most ${MAX_ROWS} users`)
   }
+  if (items.length === 0) throw new Failure('invalid', 'there is no user in the file')
   const faults = new FaultList()
   const placesByEmail = new Map<string, string>()
   const rows = items.flatMap(({ place, value }): UserRow[] => {

@@ -94,7 +94,7 @@ export async function readAccount(platform: Platform, signal: AbortSignal): Prom
 }
 
 /**
- * Throws `upstream-refused` that names every missing permission, before a command begins to write.
+ * Throws `upstream-refused` that names every missing permission; to be asked before a command writes.
  * Answers what is held in some divisions only. Where the platform does not tell, it will itself say
  * what is missing.
  */
@@ -110,7 +110,8 @@ export async function requirePermissions(
     (writes ? platform.write : platform.read).clientId
   const texts = missing.map((lack) => `${permissionText(lack)} (${lack.neededFor})`)
   const clients = [...new Set(missing.map(clientOf))].join(' and ')
-  const message = `nothing was written: the OAuth client ${clients} needs a role with ${texts.join(', ')}`
+  const unwritten = needs.some(({ writes }) => writes) ? '; nothing was written' : ''
+  const message = `the OAuth client ${clients} needs a role with ${texts.join(', ')}${unwritten}`
   throw new Failure('upstream-refused', message)
 }
 

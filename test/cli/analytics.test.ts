@@ -32,6 +32,7 @@ test('analytics queues: NDJSON and CSV, the same whatever the windows', async (t
   t.equal(simulator.requests.of(`POST ${PATH}`), 3)
   const rows = rowsOf(days.stdout)
   t.match(rows[0], { from: '2026-01-01T00:00:00.000Z', queue: /^S/, metric: 'nOffered' })
+  t.ok(rows.every(({ metric }) => metric === 'nOffered'))
   const halfHours = await permctl([...QUARTER, ...offered, '--interval', 'PT30M'], { env })
   t.equal(total(rowsOf(halfHours.stdout)), total(rows))
   const csv = await permctl([...DAY, '-o', 'csv', '--queue', 'Support', queues.sales], { env })

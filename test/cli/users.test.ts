@@ -77,8 +77,10 @@ test('users provision: a dry run writes nothing, a second run changes nothing', 
     'bob.brandt@small.example': 'unchanged',
   })
   t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
+  simulator.requests.reset()
   const first = await permctl(words, { env, stdin: JOINERS })
   t.equal(first.code, 0, first.stderr)
+  t.equal(simulator.requests.of('POST /oauth/token'), 1, 'one token for all requests')
   t.same(outcomes(first.stdout), {
     'nina@small.example': 'created',
     'alice.adler@small.example': 'changed',
@@ -108,7 +110,7 @@ test('users provision: who loses something needs --yes, or somebody who says so'
   const stdin = JSON.stringify([{ email: 'alice.adler@small.example', state: 'inactive' }])
   const refused = await permctl(['users', 'provision', '-'], { env, stdin })
   t.equal(refused.code, 2)
-  t.match(refused.stderr, /1 users will be deactivated or deleted .* --yes/)
+  t.match(refused.stderr, /1 of 1 users will be deactivated or deleted, .* --yes/)
   t.equal(simulator.world.user(users.alice)?.state, 'active')
   const allowed = await permctl(['users', 'provision', '-', '--yes'], { env, stdin })
   t.equal(allowed.code, 0, allowed.stderr)
@@ -149,7 +151,7 @@ test('users provision: what the client may not do is named before anything is wr
   const { env, simulator } = platform
   const { code, stderr } = await permctl(['users', 'provision', '-'], { env, stdin: JOINERS })
   t.equal(code, 3)
-  t.match(stderr, /nothing was written: .* directory:user:add \(creating users\)/)
+  t.match(stderr, /needs a role with directory:user:add \(creating users\); nothing was written/)
   t.notMatch(stderr, /directory:user:edit/)
   t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
 })

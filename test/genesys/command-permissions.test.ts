@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { DEFAULT_CLIENT } from '../../simulator/simulated-client.ts'
+import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import {
   COMMAND_NEEDS,
   permissionText,
@@ -39,6 +40,19 @@ test('a command is refused with all that it lacks, before it writes', async (t) 
     },
   )
   t.same(await requirePermissions(context.platform, COMMAND_NEEDS.listQueues, signal), [])
+})
+
+test('each client is asked for what it is used for', async (t) => {
+  const writer = { id: SMALL_WORLD.clients.reporting, secret: 'write', name: 'Writer' }
+  const clients = [VIEWER, { ...writer, permissions: ['directory:user:add'] }]
+  await using context = await openUnderTest({ clients }, { writeClient: writer })
+  const { platform } = context
+  const needs = [...COMMAND_NEEDS.provision, ...COMMAND_NEEDS.addUsers]
+  t.same(await requirePermissions(platform, needs, signal), [])
+  t.match(await readAccount(platform, signal), { writeClientId: writer.id })
+  const more = [...needs, ...COMMAND_NEEDS.deleteUsers]
+  const message = `the OAuth client ${writer.id} needs a role with directory:user:delete`
+  await t.rejects(requirePermissions(platform, more, signal), { message: new RegExp(message) })
 })
 
 test('a right held in some divisions is told; one that is not told of is left to the platform', async (t) => {

@@ -11,7 +11,19 @@ export function addQueues(program: Command, run: Run): void {
   addExamples(queues, ['permctl queues --help'])
 }
 
-const MANIFEST = '{"queues": [{"name": …}]} in JSON; - for standard input'
+const FILE = 'manifest in JSON; - for standard input'
+
+const MANIFEST = `
+A manifest names queues and what they are to have; what it does not name is left alone:
+  {"queues": [{
+    "name": "Returns", "division": "Sales", "description": "Parcels that come back",
+    "members": ["alice@example.com"],
+    "acwSettings": {"wrapupPrompt": "OPTIONAL", "timeoutMs": 60000},
+    "mediaSettings": {"call": {"alertingTimeoutSeconds": 12,
+      "serviceLevel": {"percentage": 0.8, "durationMs": 20000}}},
+    "skillEvaluationMethod": "BEST", "routingRules": [], "enableTranscription": true
+  }]}
+Queues are found by name; members by email or id, and the queue has no others.`
 
 function addList(queues: Command, run: Run): void {
   const command = queues
@@ -31,7 +43,8 @@ function addPlan(queues: Command, run: Run): void {
   const command = queues
     .command('plan')
     .description('tell how queues differ from a manifest; exit code 1 when they do, else 0')
-    .argument('<file>', MANIFEST)
+    .argument('<file>', FILE)
+    .addHelpText('after', MANIFEST)
     .action((file: string) => {
       return run(async (session) => {
         const { planManifest } = await import('../platform/apply-manifest.ts')
@@ -48,7 +61,8 @@ function addApply(queues: Command, run: Run): void {
   const command = queues
     .command('apply')
     .description('create and change queues until they are as a manifest wants them')
-    .argument('<file>', MANIFEST)
+    .argument('<file>', FILE)
+    .addHelpText('after', MANIFEST)
     .option('--dry-run', 'tell what would be done and write nothing')
     .action((file: string, options: { readonly dryRun?: boolean }) => {
       return run(async (session) => {

@@ -46,16 +46,20 @@ function addExport(users: Command, run: Run): void {
   ])
 }
 
+const ROWS = `
+A row has an email and any of name, division (name or id), department, title, state (active, inactive,
+deleted) and id. Cells of a CSV that are empty are left alone; in JSON "" empties department or title.
+A user that does not exist is created: it needs a name, and is in the home division unless another is
+named. A row with an id is refused when the email belongs to somebody else.`
+
 function addProvision(users: Command, run: Run): void {
   const command = users
     .command('provision')
     .description(
       'create users, or change them: found by email; what a row leaves out is left alone',
     )
-    .argument(
-      '<file>',
-      'JSON, NDJSON or CSV: email, name, division, department, title, state; - for standard input',
-    )
+    .argument('<file>', 'rows in JSON, NDJSON or CSV; - for standard input')
+    .addHelpText('after', ROWS)
     .option('--dry-run', 'tell what would be done and write nothing')
     .action((file: string, options: { readonly dryRun?: boolean }) => {
       return run(async (session) => {

@@ -35,7 +35,9 @@ export async function provision(
   await requireNeeds(session, platform, neededFor(planned))
   const losing = planned.filter(({ plan }) => takesAway(plan)).length
   if (losing > 0) {
-    await session.confirm(`${losing} users will be deactivated or deleted and lose their roles.`)
+    await session.confirm(
+      `${losing} of ${planned.length} users will be deactivated or deleted, and lose their roles.`,
+    )
   }
   return carryOut(session, platform, planned)
 }
