@@ -10,7 +10,7 @@ import type { FieldChange } from '../domain/json-difference.ts'
 import type { WantedQueue } from '../domain/queue-manifest.ts'
 import { emailKey } from '../domain/user-row.ts'
 import { applyQueue } from './apply-queue.ts'
-import type { AppliedQueue, ApplyOptions } from './apply-queue.ts'
+import type { AppliedQueue } from './apply-queue.ts'
 import { allOrFirstError, concurrently } from './concurrently.ts'
 import { readDivisions } from './division-lookup.ts'
 import type { DivisionLookup } from './division-lookup.ts'
@@ -122,7 +122,11 @@ function memberKey(text: string): string {
   return isPlatformId(text) ? text : emailKey(text)
 }
 
-export type RunQueues = ApplyOptions & {
+export type RunQueues = {
+  /** Whether queues whose plan removes members may lose them; others never do. */
+  readonly allowRemoval: boolean
+  /** Ends what runs at once. */
+  readonly signal: AbortSignal
   /** Once aborted no further queue is begun. */
   readonly stop: AbortSignal
   readonly onEnd: (item: PlannedQueue, ended: Ended<AppliedQueue>) => void
@@ -132,15 +136,17 @@ export type RunQueues = ApplyOptions & {
 export function runQueues(
   platform: Platform,
   planned: readonly PlannedQueue[],
-  { stop, onEnd, ...options }: RunQueues,
+  { allowRemoval, stop, signal, onEnd }: RunQueues,
 ): Promise<void> {
   return runItems(planned, {
     limit: platform.write.concurrency,
     stop,
-    run: async ({ wanted, current, action }): Promise<AppliedQueue> => {
+    run: async ({ wanted, current, action, difference }): Promise<AppliedQueue> => {
       if (action === 'none' && current !== undefined) {
         return { outcome: 'unchanged', id: current.id, changes: [] }
       }
+      const loses = (difference?.removeMembers.length ?? 0) > 0
+      const options = { allowRemoval: allowRemoval && loses, signal }
       return applyQueue(platform, wanted, current?.id, options)
     },
     onEnd,

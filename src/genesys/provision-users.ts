@@ -1,5 +1,5 @@
 import { FaultList } from '../domain/fault-list.ts'
-import { planUser } from '../domain/plan-user.ts'
+import { planUser, takesAway } from '../domain/plan-user.ts'
 import type { UserPlan } from '../domain/plan-user.ts'
 import { emailKey } from '../domain/user-row.ts'
 import type { UserRow } from '../domain/user-row.ts'
@@ -50,6 +50,7 @@ export async function planProvisioning(
 }
 
 export type RunProvisioning = {
+  /** Whether users whose plan deactivates or deletes them may be; others never are. */
   readonly allowRemoval: boolean
   /** Once aborted no further row is begun. */
   readonly stop: AbortSignal
@@ -62,12 +63,15 @@ export type RunProvisioning = {
 export function runProvisioning(
   platform: Platform,
   planned: readonly PlannedUser[],
-  { stop, onEnd, ...options }: RunProvisioning,
+  { allowRemoval, stop, signal, onEnd }: RunProvisioning,
 ): Promise<void> {
   return runItems(planned, {
     limit: platform.write.concurrency,
     stop,
-    run: (item) => provisionUser(platform, item, options),
+    run: (item) => {
+      const allowed = allowRemoval && takesAway(item.plan)
+      return provisionUser(platform, item, { allowRemoval: allowed, signal })
+    },
     onEnd,
   })
 }

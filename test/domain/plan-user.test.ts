@@ -1,7 +1,10 @@
+import assert from 'node:assert/strict'
+import * as fc from 'fast-check'
 import { test } from 'tap'
 import { planUser, takesAway } from '../../src/domain/plan-user.ts'
 import type { PlatformUser } from '../../src/domain/plan-user.ts'
-import { readUserRows } from '../../src/domain/user-row.ts'
+import type { UserStep } from '../../src/domain/plan-user.ts'
+import { readUserRows, USER_STATES } from '../../src/domain/user-row.ts'
 import type { UserRow } from '../../src/domain/user-row.ts'
 
 const ALICE: PlatformUser = {
@@ -111,4 +114,44 @@ test('an email that belongs to another id is refused', async (t) => {
     kind: 'impossible',
     message: /another user: a1/,
   })
+})
+
+/** What the platform makes of a step. */
+function after(user: PlatformUser, step: UserStep): PlatformUser {
+  switch (step.kind) {
+    case 'delete':
+      return { ...user, state: 'deleted' }
+    case 'state':
+      return { ...user, state: step.state }
+    case 'division':
+      return { ...user, divisionId: step.divisionId }
+    case 'profile':
+      return { ...user, ...step.fields }
+  }
+}
+
+test('once the steps are done nothing is left to do, and nothing else was touched', async () => {
+  const word = fc.constantFrom('x', 'y', 'z')
+  const state = fc.constantFrom(...USER_STATES)
+  const user = fc.record({ name: word, department: word, title: word, divisionId: word, state })
+  const fields = fc.record(
+    { name: word, department: word, title: word, division: word, state },
+    { requiredKeys: [] },
+  )
+  fc.assert(
+    fc.property(user, fields, (has, wants) => {
+      const before = { ...ALICE, ...has }
+      const row = rowOf(wants)
+      const context = { divisionId: row.division, homeDivisionId: 'home' }
+      const plan = planUser(row, before, context)
+      if (plan.kind === 'impossible') return
+      const steps = plan.kind === 'update' ? plan.steps : []
+      const user = steps.reduce(after, before)
+      assert.deepEqual(planUser(row, user, context), { kind: 'unchanged' })
+      for (const field of ['name', 'department', 'title', 'state'] as const) {
+        if (row[field] === undefined) assert.equal(user[field], before[field])
+      }
+      if (row.division === undefined) assert.equal(user.divisionId, before.divisionId)
+    }),
+  )
 })

@@ -45,7 +45,7 @@ export async function applyManifest(
     const shown = names.length > 5 ? `${names.length} queues` : names.join(', ')
     await session.confirm(`Members will be removed from ${shown}.`)
   }
-  return carryOut(session, platform, planned, losing.length > 0)
+  return carryOut(session, platform, planned)
 }
 
 async function readManifest(session: Session, path: string): Promise<readonly WantedQueue[]> {
@@ -72,12 +72,12 @@ async function carryOut(
   session: Session,
   platform: Platform,
   planned: readonly PlannedQueue[],
-  allowRemoval: boolean,
 ): Promise<ExitCode> {
   const ended = new Map<PlannedQueue, OutcomeRow>()
   session.resumeWith('run the same command again to go on: what is done is not done twice')
   await runQueues(platform, planned, {
-    allowRemoval,
+    // Who loses members was asked about.
+    allowRemoval: true,
     stop: session.signal,
     // The queue in hand is finished, also after an interruption.
     signal: new AbortController().signal,

@@ -51,8 +51,8 @@ async function carryOut(
   const ended = new Map<PlannedUser, OutcomeRow>()
   session.resumeWith('run the same command again to go on: what is done is not done twice')
   await runProvisioning(platform, planned, {
-    // What loses something was asked about above.
-    allowRemoval: planned.some(({ plan }) => takesAway(plan)),
+    // Who loses something was asked about.
+    allowRemoval: true,
     stop,
     // The row in hand is finished, also after an interruption.
     signal: new AbortController().signal,
