@@ -26,7 +26,7 @@ const PASSING: ReadonlySet<FailureCode> = new Set([
   'upstream-busy',
 ])
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>
+type Query = Readonly<Record<string, string | number | boolean | undefined>>
 
 export type ServiceClientOptions = {
   readonly plane: Plane
