@@ -159,7 +159,7 @@ test('users provision: what the client may not do is named before anything is wr
 test('users provision: Ctrl-C finishes the rows in hand; a second run does the others', async (t) => {
   await using platform = await startPlatform()
   const { env, simulator } = platform
-  const emails = Array.from({ length: 30 }, (_, at) => {
+  const emails = Array.from({ length: 120 }, (_, at) => {
     return simulator.addUser({ name: `User ${at}`, email: `user${at}@small.example` }).email
   })
   const stdin = `email,title\n${emails.map((email) => `${email},Lead\n`).join('')}`
@@ -173,14 +173,14 @@ test('users provision: Ctrl-C finishes the rows in hand; a second run does the o
   t.equal(code, 130, stderr)
   const found = Object.values(outcomes(stdout))
   const done = found.filter((outcome) => outcome === 'changed').length
-  t.equal(found.length, 30)
-  t.equal(found.filter((outcome) => outcome === 'not-started').length, 30 - done)
-  t.ok(done >= 6 && done < 30)
-  t.match(stderr, /of 30 were not begun: run the same command again/)
+  t.equal(found.length, 120)
+  t.equal(found.filter((outcome) => outcome === 'not-started').length, 120 - done)
+  t.ok(done >= 6 && done < 120)
+  t.match(stderr, /of 120 were not begun: run the same command again/)
   simulator.faults.clear()
   const again = await permctl(['users', 'provision', '-'], { env, stdin })
   t.equal(again.code, 0, again.stderr)
-  t.equal(simulator.requests.of(PATCH), 30)
+  t.equal(simulator.requests.of(PATCH), 120)
 })
 
 test('users: without settings everything that is missing is named, before any request', async (t) => {
