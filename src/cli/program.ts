@@ -1,10 +1,14 @@
 import { Command } from 'commander'
 import { serviceVersion } from '../observability/version.ts'
+import { addAnalytics } from './commands/analytics.ts'
+import { addAuth } from './commands/auth.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addExplain } from './commands/explain.ts'
 import { addHealth } from './commands/health.ts'
 import { addPermissions } from './commands/permissions.ts'
+import { addQueues } from './commands/queues.ts'
+import { addUsers } from './commands/users.ts'
 import { addWhoCan } from './commands/who-can.ts'
 import { addExamples, addGlobalOptions } from './global-options.ts'
 import type { Run } from './session.ts'
@@ -39,6 +43,10 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addWhoCan(program, run)
   addPermissions(program, run)
   addHealth(program, run)
+  addUsers(program, run)
+  addQueues(program, run)
+  addAnalytics(program, run)
+  addAuth(program, run)
   addCompletion(program)
   addExamples(program, ['permctl check alice@example.com routing:queue:view', 'permctl health'])
   return program.addHelpText('after', EXIT_CODES)

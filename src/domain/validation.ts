@@ -47,6 +47,11 @@ const DESCRIPTION_LENGTH = 1_000
 // oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
 
+/** Whether a text holds what moves a cursor, or turns the direction of writing, when it is shown. */
+export function hasControls(text: string): boolean {
+  return UNPRINTABLE.test(text)
+}
+
 /** Checks a name that people read and that things are found by. */
 export function checkName(name: string, findings: Findings): void {
   const { faults } = findings

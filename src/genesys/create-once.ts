@@ -3,16 +3,17 @@ import { Failure } from '../domain/failure.ts'
 import { boundedPolicy } from './architecture-collection.ts'
 import type { CallPolicy, FailedAttempt } from './call-policy.ts'
 import { Deadline, sleep } from './clock.ts'
-import type { DirectRequest } from './direct-request.ts'
 import { LoginFailure } from './login-failure.ts'
-import type { PlatformClient } from './platform-client.ts'
+import type { PlatformClient, PlatformSession } from './platform-client.ts'
 import { lateFailure } from './transport-failure.ts'
 import { isUnclear } from './unclear-outcome.ts'
 
 /** A creation that the platform would execute twice if it were sent twice. */
 export type CreateOnce<Item> = {
   readonly client: PlatformClient
-  readonly request: DirectRequest
+  /** What is called, for messages: method and path. */
+  readonly operation: string
+  readonly send: (session: PlatformSession) => Promise<unknown>
   /** What the platform answered; throws `upstream-broken` when that is not what was created. */
   readonly read: (answer: unknown) => Item
   /**
@@ -22,6 +23,8 @@ export type CreateOnce<Item> = {
   readonly find: () => Promise<Item | undefined>
   /** Whether a name that was taken before may belong to what was to be created. */
   readonly mayExist: boolean
+  /** Whether a refusal says that the name is taken; by default a conflict (409) does. */
+  readonly isTaken?: (refusal: Failure) => boolean
   readonly attempts: number
   /** Bound of all attempts and the pauses between; looking for a lost creation comes after. */
   readonly timeoutMs: number
@@ -57,15 +60,15 @@ class OnceCreation<Item> {
   }
 
   async run(): Promise<Creation<Item>> {
-    const { client, request, signal, timeoutMs } = this.#creation
-    const late = (): Failure => lateFailure(`${request.method} ${request.path}`, timeoutMs)
+    const { client, operation, signal, timeoutMs, isTaken = isConflict } = this.#creation
+    const late = (): Failure => lateFailure(operation, timeoutMs)
     using deadline = new Deadline(client.clock, timeoutMs, signal, late)
     for (;;) {
       const sent = await this.#send(deadline.signal)
       if ('item' in sent) return this.#done(sent.item, 'created')
       signal.throwIfAborted()
       const { failure } = sent
-      const taken = failure.upstream?.status === 409
+      const taken = isTaken(failure)
       if (!isUnclear(failure)) {
         if (!taken || !(this.#unclear || this.#creation.mayExist)) throw failure
         const found = await this.#look(failure, LAST_LOOKS)
@@ -82,7 +85,7 @@ class OnceCreation<Item> {
   }
 
   async #send(signal: AbortSignal): Promise<Sent<Item>> {
-    const { client, request, read, attempts, pauseMs } = this.#creation
+    const { client, send, read, attempts, pauseMs } = this.#creation
     const before = this.#attempts
     const policy: CallPolicy = {
       priority: 'role-change',
@@ -95,7 +98,7 @@ class OnceCreation<Item> {
       },
     }
     try {
-      return { item: read(await client.call(policy, (session) => session.request(request))) }
+      return { item: read(await client.call(policy, send)) }
     } catch (error) {
       if (error instanceof Failure && !(error instanceof LoginFailure)) return { failure: error }
       throw error
@@ -134,6 +137,10 @@ class OnceCreation<Item> {
     const latencyMs = Math.round(this.#creation.client.clock.now() - this.#startedAt)
     return { item, outcome, latencyMs, attempts: this.#attempts }
   }
+}
+
+function isConflict({ upstream }: Failure): boolean {
+  return upstream?.status === 409
 }
 
 function inVain(

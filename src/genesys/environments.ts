@@ -89,10 +89,16 @@ export class EnvironmentCreator {
 
   async #create(draft: EnvironmentDraft, signal: AbortSignal): Promise<Creation<Environment>> {
     const { read, write } = this.#platform
+    const request = {
+      method: 'POST',
+      path: ENVIRONMENTS.path,
+      body: environmentBody(draft),
+    } as const
     try {
       return await createOnce<Environment>({
         client: write,
-        request: { method: 'POST', path: ENVIRONMENTS.path, body: environmentBody(draft) },
+        operation: `POST ${ENVIRONMENTS.path}`,
+        send: (session) => session.request(request),
         read: (answer) => ({ ...draft, ...mapCreated(answer) }),
         // Nothing had the name when the environments were counted.
         find: async () => {

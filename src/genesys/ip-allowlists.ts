@@ -41,10 +41,12 @@ export async function createIpAllowlist(
     const message = `an IP allowlist "${draft.name}" with other content exists: ${named.id}`
     throw new Failure('conflict', message, { field: 'name' })
   }
+  const request = { method: 'POST', path: IP_ALLOWLISTS.path, body: allowlistBody(draft) } as const
   try {
     return await createOnce<IpAllowlist>({
       client: platform.write,
-      request: { method: 'POST', path: IP_ALLOWLISTS.path, body: allowlistBody(draft) },
+      operation: `POST ${IP_ALLOWLISTS.path}`,
+      send: (session) => session.request(request),
       read: (answer) => ({ ...draft, ...mapCreated(answer) }),
       find,
       mayExist: true,

@@ -46,7 +46,7 @@ const LOGIN_ATTEMPTS = 4
 const LOGIN_PAUSES_MS = 60_000
 
 /** The SDK, and requests that it has no operation for. */
-type PlatformSession = SdkSession & {
+export type PlatformSession = SdkSession & {
   request(request: DirectRequest): Promise<unknown>
 }
 
@@ -63,6 +63,8 @@ export type PlatformClient = {
 export type Platform = {
   readonly read: PlatformClient
   readonly write: PlatformClient
+  /** Where the API is. */
+  readonly apiUrl: string
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -93,6 +95,7 @@ export function openPlatform(
   return {
     read,
     write: writeClient === undefined ? read : open('write', writeClient.id, writeClient.secret),
+    apiUrl: 'host' in address ? `https://api.${address.host}` : address.baseUrl,
     async [Symbol.asyncDispose]() {
       closing.abort(new Failure('upstream-busy', 'the service is stopping'))
       await dispatcher.destroy()

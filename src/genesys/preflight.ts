@@ -1,14 +1,12 @@
 import type { MissingPermission, Preflight } from '../domain/directory.ts'
-import { ALL_DIVISIONS } from '../domain/facts.ts'
 import { Failure } from '../domain/failure.ts'
-import { policyMatches } from '../domain/permission.ts'
-import { listIn, objectIn, optionalTextsIn, textIn } from './answer-shape.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { Deadline, systemClock } from './clock.ts'
 import type { Platform, PlatformClient } from './platform-client.ts'
-import { isUntold, readOrganization } from './read-organization.ts'
+import { holding, readOwnPolicies } from './own-permissions.ts'
+import type { HeldPolicy } from './own-permissions.ts'
+import { readOrganization } from './read-organization.ts'
 import type { Organization } from './read-organization.ts'
-import type { SdkSession } from './sdk.ts'
 import { lateFailure } from './transport-failure.ts'
 
 const NEEDED: readonly MissingPermission[] = [
@@ -124,56 +122,11 @@ function shortfalls(
   return held === undefined ? [] : needed.flatMap((permission) => shortfall(permission, held))
 }
 
-type HeldPolicy = {
-  readonly domain: string
-  readonly entity: string
-  readonly actions: readonly string[]
-  /** Held in every division. */
-  readonly everywhere: boolean
-}
-
 function shortfall(needed: MissingPermission, held: readonly HeldPolicy[]): MissingPermission[] {
-  const [domain = '', entity = '', action = ''] = needed.permission.split(':')
-  const giving = held.filter((policy) => policyMatches(policy, { domain, entity, action }))
-  if (giving.length === 0) return [needed]
-  if (giving.some((policy) => policy.everywhere)) return []
+  const where = holding(needed.permission, held)
+  if (where === 'nowhere') return [needed]
+  if (where === 'everywhere') return []
   // The platform leaves out what lies in other divisions without a word.
   const neededFor = `${needed.neededFor} in every division (held in some divisions only)`
   return [{ ...needed, neededFor, essential: false }]
-}
-
-/** The policies of our own client's roles; undefined when the platform does not tell. */
-async function readOwnPolicies(
-  sdk: SdkSession,
-  clientId: string,
-): Promise<readonly HeldPolicy[] | undefined> {
-  const { authorization } = sdk
-  const answer =
-    (await authorization.getAuthorizationSubjectsMe({}).catch(unlessUntold)) ??
-    (await authorization.getAuthorizationSubject(clientId, {}).catch(unlessUntold))
-  if (answer === undefined) return undefined
-  const where = 'the grants of our own client'
-  return listIn(objectIn(answer, where), 'grants', where).flatMap((item) => {
-    const grant = objectIn(item, where)
-    const division = textIn(objectIn(grant['division'], where), 'id', where)
-    const role = objectIn(grant['role'], where)
-    // Roles without policies are common; what is left out here is reported as missing.
-    const policies = Array.isArray(role['policies']) ? role['policies'] : []
-    return policies.flatMap((value) => mapOwnPolicy(value, division === ALL_DIVISIONS))
-  })
-}
-
-function mapOwnPolicy(value: unknown, everywhere: boolean): HeldPolicy[] {
-  const where = 'a policy of our own client'
-  const policy = objectIn(value, where)
-  const { domain, entityName, condition } = policy
-  // Conditions speak of resources, which none of our requests names.
-  if (typeof domain !== 'string' || typeof entityName !== 'string' || condition) return []
-  const actions = optionalTextsIn(policy, 'actions', where)
-  return [{ domain, entity: entityName, actions, everywhere }]
-}
-
-function unlessUntold(error: unknown): undefined {
-  if (!isUntold(error)) throw error
-  return undefined
 }

@@ -13,6 +13,8 @@ type Sdk = {
   readonly GroupsApi: new (client: SdkClient) => SdkGroups
   readonly OrganizationApi: new (client: SdkClient) => SdkOrganization
   readonly TokensApi: new (client: SdkClient) => SdkTokens
+  readonly RoutingApi: new (client: SdkClient) => SdkRouting
+  readonly AnalyticsApi: new (client: SdkClient) => SdkAnalytics
 }
 
 type SdkClient = {
@@ -45,6 +47,11 @@ type Options = Readonly<Record<string, unknown>>
 
 type SdkUsers = {
   getUsers(options: Options): Promise<unknown>
+  getUser(userId: string, options: Options): Promise<unknown>
+  postUsersSearch(body: Options): Promise<unknown>
+  postUsers(body: Options): Promise<unknown>
+  patchUser(userId: string, body: Options): Promise<unknown>
+  deleteUser(userId: string): Promise<unknown>
 }
 
 type SdkAuthorization = {
@@ -66,6 +73,11 @@ type SdkAuthorization = {
     divisionId: string,
     roleId: string,
   ): Promise<unknown>
+  postAuthorizationDivisionObject(
+    divisionId: string,
+    objectType: 'USER' | 'QUEUE',
+    ids: readonly string[],
+  ): Promise<unknown>
 }
 
 type SdkGroups = {
@@ -79,6 +91,23 @@ type SdkOrganization = {
   patchOrganizationsAuthenticationSettings(body: Options): Promise<unknown>
 }
 type SdkTokens = { getTokensMe(options: Options): Promise<unknown> }
+
+type SdkRouting = {
+  getRoutingQueues(options: Options): Promise<unknown>
+  getRoutingQueue(queueId: string): Promise<unknown>
+  postRoutingQueues(body: Options): Promise<unknown>
+  putRoutingQueue(queueId: string, body: Options): Promise<unknown>
+  getRoutingQueueMembers(queueId: string, options: Options): Promise<unknown>
+  postRoutingQueueMembers(
+    queueId: string,
+    members: readonly Options[],
+    options: Options,
+  ): Promise<unknown>
+}
+
+type SdkAnalytics = {
+  postAnalyticsConversationsAggregatesQuery(body: Options): Promise<unknown>
+}
 
 const sdk = platformClient as unknown as Sdk
 
@@ -118,6 +147,8 @@ export type SdkSession = {
   readonly groups: SdkGroups
   readonly organization: SdkOrganization
   readonly tokens: SdkTokens
+  readonly routing: SdkRouting
+  readonly analytics: SdkAnalytics
   login(
     clientId: string,
     clientSecret: string,
@@ -155,6 +186,8 @@ export function openSdkSession(
     groups: new sdk.GroupsApi(client),
     organization: new sdk.OrganizationApi(client),
     tokens: new sdk.TokensApi(client),
+    routing: new sdk.RoutingApi(client),
+    analytics: new sdk.AnalyticsApi(client),
     login: (clientId, clientSecret) => client.loginClientCredentialsGrant(clientId, clientSecret),
   }
 }

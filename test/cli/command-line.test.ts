@@ -58,7 +58,7 @@ test('examples name commands and options that exist', (t) => {
       const named = commands.filter((each) => words.startsWith(each.name))
       const target = named.toSorted((a, b) => b.name.length - a.name.length)[0]?.command ?? program
       const options = [...target.options, ...program.options]
-      const known = new Set(options.flatMap(({ long, short }) => [long, short]))
+      const known = new Set(['--help', ...options.flatMap(({ long, short }) => [long, short])])
       for (const [option] of words.matchAll(/(?<= )--?[a-z][a-z-]*/g)) {
         t.ok(known.has(option), `${name}: ${option} in ${words}`)
       }

@@ -1,0 +1,122 @@
+import { Failure } from '../../domain/failure.ts'
+import { readQueueManifest } from '../../domain/queue-manifest.ts'
+import type { WantedQueue } from '../../domain/queue-manifest.ts'
+import { planQueues, runQueues } from '../../genesys/apply-queues.ts'
+import type { PlannedQueue } from '../../genesys/apply-queues.ts'
+import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
+import type { CommandNeed } from '../../genesys/command-permissions.ts'
+import type { Platform } from '../../genesys/platform-client.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { readInput } from '../input-file.ts'
+import type { Session } from '../session.ts'
+import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import type { OutcomeRow } from './outcome-rows.ts'
+import { requireNeeds } from './require-needs.ts'
+
+/** Prints what applying the manifest would do; 1 when that is anything. */
+export async function planManifest(session: Session, path: string): Promise<ExitCode> {
+  const { platform } = await session.connect(['platform'])
+  const manifest = await readManifest(session, path)
+  await requireNeeds(session, platform, neededToRead(manifest, COMMAND_NEEDS.planQueues))
+  const planned = await plan(session, platform, manifest)
+  await session.output.rows(planned.map(plannedRow), outcomeColumns('queue'))
+  return planned.every(({ action }) => action === 'none') ? EXIT.done : EXIT.denied
+}
+
+/** Makes the queues as the manifest wants them; a second time changes nothing. */
+export async function applyManifest(
+  session: Session,
+  path: string,
+  { dryRun = false }: { readonly dryRun?: boolean },
+): Promise<ExitCode> {
+  const { platform } = await session.connect(['platform'])
+  const manifest = await readManifest(session, path)
+  await requireNeeds(session, platform, neededToRead(manifest, COMMAND_NEEDS.applyQueues))
+  const planned = await plan(session, platform, manifest)
+  if (dryRun) {
+    await session.output.rows(planned.map(plannedRow), outcomeColumns('queue'))
+    return EXIT.done
+  }
+  await requireNeeds(session, platform, neededToWrite(planned))
+  const losing = planned.filter(({ difference }) => (difference?.removeMembers.length ?? 0) > 0)
+  if (losing.length > 0) {
+    const names = losing.map(({ wanted }) => wanted.name)
+    const shown = names.length > 5 ? `${names.length} queues` : names.join(', ')
+    await session.confirm(`Members will be removed from ${shown}.`)
+  }
+  return carryOut(session, platform, planned)
+}
+
+async function readManifest(session: Session, path: string): Promise<readonly WantedQueue[]> {
+  const content = await readInput(session, path)
+  let value: unknown
+  try {
+    value = JSON.parse(content)
+  } catch {
+    throw new Failure('invalid', `${path === '-' ? 'standard input' : path} is no JSON`)
+  }
+  return readQueueManifest(value)
+}
+
+async function plan(
+  session: Session,
+  platform: Platform,
+  manifest: readonly WantedQueue[],
+): Promise<readonly PlannedQueue[]> {
+  session.progress.show(`comparing ${manifest.length} queues`)
+  return planQueues(platform, manifest, session.signal)
+}
+
+async function carryOut(
+  session: Session,
+  platform: Platform,
+  planned: readonly PlannedQueue[],
+): Promise<ExitCode> {
+  const ended = new Map<PlannedQueue, OutcomeRow>()
+  session.resumeWith('run the same command again to go on: what is done is not done twice')
+  await runQueues(platform, planned, {
+    // Who loses members was asked about.
+    allowRemoval: true,
+    stop: session.signal,
+    // The queue in hand is finished, also after an interruption.
+    signal: new AbortController().signal,
+    onEnd(item, end) {
+      ended.set(item, outcomeRow(item.wanted.name, end))
+      session.progress.show(`${ended.size} of ${planned.length} queues`)
+    },
+  })
+  const rows = planned.flatMap((item) => ended.get(item) ?? [])
+  return reportOutcomes(session, 'queue', rows)
+}
+
+const WOULD = { create: 'would-create', change: 'would-change', none: 'unchanged' } as const
+
+function plannedRow({ wanted, current, action, changes }: PlannedQueue): OutcomeRow {
+  const id = current === undefined ? {} : { id: current.id }
+  return { name: wanted.name, outcome: WOULD[action], ...id, changes }
+}
+
+/** Users are read only where the manifest speaks of members. */
+function neededToRead(
+  manifest: readonly WantedQueue[],
+  [queues, users]: readonly [CommandNeed, CommandNeed],
+): readonly CommandNeed[] {
+  return manifest.some(({ members = [] }) => members.length > 0) ? [queues, users] : [queues]
+}
+
+function neededToWrite(planned: readonly PlannedQueue[]): readonly CommandNeed[] {
+  const creates = planned.filter(({ action }) => action === 'create')
+  const differences = planned.flatMap(({ difference }) => difference ?? [])
+  const edits = differences.some(({ settings, division }) => settings.length > 0 || division)
+  const members =
+    creates.some(({ wanted }) => (wanted.members?.length ?? 0) > 0) ||
+    differences.some(
+      ({ addMembers, removeMembers }) => addMembers.length + removeMembers.length > 0,
+    )
+  return [
+    ...(creates.length > 0 ? COMMAND_NEEDS.addQueues : []),
+    ...(edits ? COMMAND_NEEDS.editQueues : []),
+    ...(members ? COMMAND_NEEDS.editMembers : []),
+  ]
+}

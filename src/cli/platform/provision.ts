@@ -1,0 +1,107 @@
+import type { UserRow } from '../../domain/user-row.ts'
+import { readUserRows } from '../../domain/user-row.ts'
+import { takesAway } from '../../domain/plan-user.ts'
+import type { CommandNeed } from '../../genesys/command-permissions.ts'
+import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
+import type { Platform } from '../../genesys/platform-client.ts'
+import { planProvisioning, runProvisioning } from '../../genesys/provision-users.ts'
+import type { PlannedUser } from '../../genesys/provision-users.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { parseRecords, readInput } from '../input-file.ts'
+import type { Session } from '../session.ts'
+import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import type { OutcomeRow } from './outcome-rows.ts'
+import { requireNeeds } from './require-needs.ts'
+
+type Options = { readonly dryRun?: boolean }
+
+/** Makes the users of a file as their rows want them; see `planUser` for what a row means. */
+export async function provision(
+  session: Session,
+  path: string,
+  { dryRun = false }: Options,
+): Promise<ExitCode> {
+  const { platform } = await session.connect(['platform'])
+  const rows = readRows(await readInput(session, path))
+  const { signal } = session
+  session.progress.show(`looking for ${rows.length} users`)
+  await requireNeeds(session, platform, COMMAND_NEEDS.provision)
+  const planned = await planProvisioning(platform, rows, signal)
+  if (dryRun) {
+    await session.output.rows(planned.map(plannedRow), outcomeColumns('email'))
+    return EXIT.done
+  }
+  await requireNeeds(session, platform, neededFor(planned))
+  const losing = planned.filter(({ plan }) => takesAway(plan)).length
+  if (losing > 0) {
+    await session.confirm(
+      `${losing} of ${planned.length} users will be deactivated or deleted, and lose their roles.`,
+    )
+  }
+  return carryOut(session, platform, planned)
+}
+
+async function carryOut(
+  session: Session,
+  platform: Platform,
+  planned: readonly PlannedUser[],
+): Promise<ExitCode> {
+  const { signal: stop } = session
+  const ended = new Map<PlannedUser, OutcomeRow>()
+  session.resumeWith('run the same command again to go on: what is done is not done twice')
+  await runProvisioning(platform, planned, {
+    // Who loses something was asked about.
+    allowRemoval: true,
+    stop,
+    // The row in hand is finished, also after an interruption.
+    signal: new AbortController().signal,
+    onEnd(item, end) {
+      ended.set(item, outcomeRow(item.row.email, end))
+      session.progress.show(`${ended.size} of ${planned.length} users`)
+    },
+  })
+  const rows = planned.flatMap((item) => ended.get(item) ?? [])
+  return reportOutcomes(session, 'email', rows)
+}
+
+/** Rows of JSON, NDJSON or CSV. A cell that our own CSV keeps from a spreadsheet is taken back. */
+function readRows(content: string): readonly UserRow[] {
+  const isJson = /^\ufeff?\s*[[{]/.test(content)
+  return readUserRows(
+    parseRecords(content).map(({ where: place, values }) => ({
+      place,
+      value: isJson ? values : unguarded(values),
+    })),
+  )
+}
+
+function unguarded(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const cells = Object.entries(values).map(([name, value]) => {
+    const guarded = typeof value === 'string' && /^'\s*[=+\-@\t\r]/.test(value)
+    return [name, guarded ? value.slice(1) : value]
+  })
+  return Object.fromEntries(cells)
+}
+
+function plannedRow({ row, current, plan }: PlannedUser): OutcomeRow {
+  const id = current === undefined ? {} : { id: current.id }
+  switch (plan.kind) {
+    case 'create':
+      return { name: row.email, outcome: 'would-create', changes: plan.changes }
+    case 'update':
+      return { name: row.email, outcome: 'would-change', ...id, changes: plan.changes }
+    default:
+      return { name: row.email, outcome: 'unchanged', ...id, changes: [] }
+  }
+}
+
+function neededFor(planned: readonly PlannedUser[]): readonly CommandNeed[] {
+  const steps = planned.flatMap(({ plan }) => (plan.kind === 'update' ? plan.steps : []))
+  const deletes = steps.some(({ kind }) => kind === 'delete')
+  return [
+    ...(planned.some(({ plan }) => plan.kind === 'create') ? COMMAND_NEEDS.addUsers : []),
+    ...(steps.some(({ kind }) => kind !== 'delete') ? COMMAND_NEEDS.editUsers : []),
+    ...(deletes ? COMMAND_NEEDS.deleteUsers : []),
+  ]
+}

@@ -1,0 +1,190 @@
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { test } from 'tap'
+import { SMALL_WORLD } from '../../simulator/small-world.ts'
+import { until } from '../end-to-end/support/until.ts'
+import { permctl, permctlInTerminal, startPermctl } from './support/permctl.ts'
+import { clientWith, startPlatform } from './support/platform.ts'
+
+const { users } = SMALL_WORLD
+const USER = '/api/v2/users/{userId}'
+const PATCH = `PATCH ${USER}`
+const POST = 'POST /api/v2/users'
+
+const JOINERS = `email,name,division,department,title,state
+nina@small.example,Nina Neu,Sales,Shop,,
+alice.adler@small.example,,Support,,Lead,
+bob.brandt@small.example,Bob Brandt,,,,
+`
+
+type Row = {
+  readonly name: string
+  readonly outcome: string
+  readonly error?: { readonly message: string; readonly correlationId?: string }
+}
+
+function outcomes(stdout: string): Record<string, string> {
+  const rows = JSON.parse(stdout) as Row[]
+  return Object.fromEntries(rows.map(({ name, outcome }) => [name, outcome]))
+}
+
+test('users list: JSON in a pipe, a table on a terminal', async (t) => {
+  await using platform = await startPlatform()
+  const { env } = platform
+  const { code, stdout, stderr } = await permctl(['users', 'list'], { env })
+  t.equal(code, 0, stderr)
+  const [first, ...rest] = JSON.parse(stdout) as object[]
+  t.match(first, { email: 'alice.adler@small.example', division: 'Sales', state: 'active' })
+  t.equal(rest.length, 8)
+  const gone = await permctl(['users', 'list', '--state', 'inactive', 'deleted'], { env })
+  t.match(JSON.parse(gone.stdout), [{ state: 'inactive' }, { state: 'deleted' }])
+  using terminal = permctlInTerminal(['users', 'list', '--limit', '2'], { env })
+  t.equal(await terminal.exited, 0)
+  t.match(terminal.shown(), /^email +name +division/)
+  t.match(terminal.shown(), /Bob Brandt/)
+  t.notMatch(terminal.shown(), /Carol/)
+})
+
+test('users export: what comes out changes nothing when it goes in', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  simulator.addUser({ name: '=1+1', email: 'sum@small.example', title: '-' })
+  for (const format of ['csv', 'json', 'ndjson']) {
+    const all = ['--state', 'active', 'inactive', 'deleted']
+    const words = ['users', 'export', ...all, '-o', format]
+    const { stdout: stdin } = await permctl(words, { env })
+    const { code, stdout, stderr } = await permctl(['users', 'provision', '-'], { env, stdin })
+    t.equal(code, 0, stderr)
+    const found = Object.values(outcomes(stdout))
+    t.same(
+      found,
+      Array.from({ length: 12 }, () => 'unchanged'),
+      format,
+    )
+  }
+  t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
+})
+
+test('users provision: a dry run writes nothing, a second run changes nothing', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const words = ['users', 'provision', '-']
+  const dry = await permctl([...words, '--dry-run'], { env, stdin: JOINERS })
+  t.equal(dry.code, 0, dry.stderr)
+  t.same(outcomes(dry.stdout), {
+    'nina@small.example': 'would-create',
+    'alice.adler@small.example': 'would-change',
+    'bob.brandt@small.example': 'unchanged',
+  })
+  t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
+  simulator.requests.reset()
+  const first = await permctl(words, { env, stdin: JOINERS })
+  t.equal(first.code, 0, first.stderr)
+  t.equal(simulator.requests.of('POST /oauth/token'), 1, 'one token for all requests')
+  t.same(outcomes(first.stdout), {
+    'nina@small.example': 'created',
+    'alice.adler@small.example': 'changed',
+    'bob.brandt@small.example': 'unchanged',
+  })
+  t.match(simulator.world.user(users.alice), { title: 'Lead', name: 'Alice Adler' })
+  const sent = simulator.requests.of(PATCH) + simulator.requests.of(POST)
+  const second = await permctl(words, { env, stdin: JOINERS })
+  t.same([...new Set(Object.values(outcomes(second.stdout)))], ['unchanged'])
+  t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), sent)
+})
+
+test('users provision: all faults of a file are named by line, exit code 2', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const stdin = 'email,name,state\na@small.example,A,gone\nA@small.example,A,\nnobody,N,active\n'
+  const { code, stderr } = await permctl(['users', 'provision', '-'], { env, stdin })
+  t.equal(code, 2)
+  t.match(stderr, /line 2\/state: must be one of active, inactive, deleted/)
+  t.match(stderr, /line 4\/email: must be an email address/)
+  t.equal(simulator.requests.of('POST /api/v2/users/search'), 0)
+})
+
+test('users provision: who loses something needs --yes, or somebody who says so', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const stdin = JSON.stringify([{ email: 'alice.adler@small.example', state: 'inactive' }])
+  const refused = await permctl(['users', 'provision', '-'], { env, stdin })
+  t.equal(refused.code, 2)
+  t.match(refused.stderr, /1 of 1 users will be deactivated or deleted, .* --yes/)
+  t.equal(simulator.world.user(users.alice)?.state, 'active')
+  const allowed = await permctl(['users', 'provision', '-', '--yes'], { env, stdin })
+  t.equal(allowed.code, 0, allowed.stderr)
+  t.equal(simulator.world.user(users.alice)?.state, 'inactive')
+  const folder = t.testdir({ 'leavers.csv': 'email,state\nbob.brandt@small.example,deleted\n' })
+  using terminal = permctlInTerminal(['users', 'provision', 'leavers.csv'], { env, folder })
+  await terminal.until(/\[y\/N\]/)
+  t.equal(simulator.world.user(users.bob)?.state, 'active')
+  terminal.type('y\r')
+  t.equal(await terminal.exited, 0, terminal.shown())
+  t.match(terminal.shown(), /bob\.brandt@small\.example +changed +state: active → deleted/)
+  t.equal(simulator.world.user(users.bob)?.state, 'deleted')
+})
+
+test('users provision: a part that fails is 4, with the correlation id; all that fails is 3', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const refusal = { kind: 'status', status: 422, message: 'No such title.' } as const
+  const match = { method: 'PATCH', path: `/api/v2/users/${users.alice}` }
+  simulator.faults.add({ ...refusal, match })
+  const words = ['users', 'provision', '-']
+  const { code, stdout, stderr } = await permctl(words, { env, stdin: JOINERS })
+  t.equal(code, 4)
+  t.match(stderr, /1 of 3 are not done/)
+  const failed = (JSON.parse(stdout) as Row[]).find(({ outcome }) => outcome === 'failed')
+  t.match(failed, {
+    name: 'alice.adler@small.example',
+    error: { message: /No such title/, correlationId: /^[0-9a-f-]{36}$/ },
+  })
+  const stdin = 'email,title\nalice.adler@small.example,Head\n'
+  t.equal((await permctl(words, { env, stdin })).code, 3)
+})
+
+test('users provision: what the client may not do is named before anything is written', async (t) => {
+  await using platform = await startPlatform(
+    clientWith('directory:user:view', 'directory:user:edit'),
+  )
+  const { env, simulator } = platform
+  const { code, stderr } = await permctl(['users', 'provision', '-'], { env, stdin: JOINERS })
+  t.equal(code, 3)
+  t.match(stderr, /needs a role with directory:user:add \(creating users\); nothing was written/)
+  t.notMatch(stderr, /directory:user:edit/)
+  t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
+})
+
+test('users provision: Ctrl-C finishes the rows in hand; a second run does the others', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const emails = Array.from({ length: 120 }, (_, at) => {
+    return simulator.addUser({ name: `User ${at}`, email: `user${at}@small.example` }).email
+  })
+  const stdin = `email,title\n${emails.map((email) => `${email},Lead\n`).join('')}`
+  simulator.faults.add({ match: { method: 'PATCH', path: USER }, kind: 'slow', delayMs: 200 })
+  const child = startPermctl(['users', 'provision', '-'], { env })
+  child.stdin.end(stdin)
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  await until('the first rows are written', () => simulator.requests.of(PATCH) >= 6)
+  child.kill('SIGINT')
+  const [stdout, stderr, [code]] = await ended
+  t.equal(code, 130, stderr)
+  const found = Object.values(outcomes(stdout))
+  const done = found.filter((outcome) => outcome === 'changed').length
+  t.equal(found.length, 120)
+  t.equal(found.filter((outcome) => outcome === 'not-started').length, 120 - done)
+  t.ok(done >= 6 && done < 120)
+  t.match(stderr, /of 120 were not begun: run the same command again/)
+  simulator.faults.clear()
+  const again = await permctl(['users', 'provision', '-'], { env, stdin })
+  t.equal(again.code, 0, again.stderr)
+  t.equal(simulator.requests.of(PATCH), 120)
+})
+
+test('users: without settings everything that is missing is named, before any request', async (t) => {
+  const { code, stderr } = await permctl(['users', 'list'])
+  t.equal(code, 2)
+  t.match(stderr, /GENESYS_CLIENT_ID .*GENESYS_CLIENT_SECRET .*--environment/)
+})

@@ -1,0 +1,279 @@
+import { test } from 'tap'
+import { SMALL_WORLD } from '../../simulator/small-world.ts'
+import { readQueueManifest } from '../../src/domain/queue-manifest.ts'
+import type { WantedQueue } from '../../src/domain/queue-manifest.ts'
+import type { AppliedQueue } from '../../src/genesys/apply-queue.ts'
+import { planQueues, runQueues } from '../../src/genesys/apply-queues.ts'
+import type { Platform } from '../../src/genesys/platform-client.ts'
+import { findQueue, listQueues, readMembers } from '../../src/genesys/read-queues.ts'
+import type { Ended } from '../../src/genesys/run-items.ts'
+import { openLagging } from './lagging-platform.ts'
+import { openUnderTest } from './platform-under-test.ts'
+import type { UnderTest } from './platform-under-test.ts'
+
+const { users, queues, divisions } = SMALL_WORLD
+const { signal } = new AbortController()
+
+const QUEUES = '/api/v2/routing/queues'
+const QUEUE = `${QUEUES}/{queueId}`
+const MEMBERS = `${QUEUE}/members`
+const WRITES = [`POST ${QUEUES}`, `PUT ${QUEUE}`, `POST ${MEMBERS}`]
+
+const MANIFEST = readQueueManifest({
+  queues: [
+    { name: 'Sales', description: 'Calls from the shop' },
+    { name: 'Support', acwSettings: { timeoutMs: 60_000 }, division: 'Home' },
+    {
+      name: 'Returns',
+      division: 'Sales',
+      members: ['alice.adler@small.example', users.bob],
+      mediaSettings: { call: { alertingTimeoutSeconds: 12 } },
+    },
+  ],
+})
+
+type Run = { readonly stop?: AbortSignal; readonly allowRemoval?: boolean }
+
+async function apply(
+  platform: Platform,
+  manifest: readonly WantedQueue[] = MANIFEST,
+  { stop = signal, allowRemoval = false }: Run = {},
+): Promise<ReadonlyMap<string, Ended<AppliedQueue>>> {
+  const planned = await planQueues(platform, manifest, signal)
+  const ends = new Map<string, Ended<AppliedQueue>>()
+  await runQueues(platform, planned, {
+    allowRemoval,
+    stop,
+    signal,
+    onEnd: ({ wanted }, ended) => void ends.set(wanted.name, ended),
+  })
+  return ends
+}
+
+/** Ids of the members of the queue that has this name. */
+async function membersOf({ read }: Platform, name: string): Promise<readonly string[]> {
+  const queue = await findQueue(read, name, signal)
+  if (queue === undefined) throw new Error(`there is no queue ${name}`)
+  return (await readMembers(read, queue, signal)).map(({ id }) => id)
+}
+
+function outcomesOf(ends: ReadonlyMap<string, Ended<AppliedQueue>>): Record<string, string> {
+  return Object.fromEntries(
+    [...ends].map(([name, ended]) => {
+      return [name, ended.state === 'done' ? ended.value.outcome : ended.state]
+    }),
+  )
+}
+
+function writes({ simulator }: UnderTest): number {
+  return WRITES.reduce((sum, operation) => sum + simulator.requests.of(operation), 0)
+}
+
+test('queues are created, changed and left alone; a second time nothing is written', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const expected = { Sales: 'unchanged', Support: 'changed', Returns: 'created' }
+  t.same(outcomesOf(await apply(platform)), expected)
+  const listed = await listQueues(platform.read, signal)
+  const byName = new Map(listed.map((queue) => [queue.name, queue]))
+  t.match(byName.get('Support'), {
+    divisionId: divisions.home,
+    body: {
+      acwSettings: { timeoutMs: 60_000, wrapupPrompt: 'MANDATORY_TIMEOUT' },
+      enableTranscription: true,
+      skillEvaluationMethod: 'ALL',
+    },
+  })
+  t.match(byName.get('Returns'), { divisionId: divisions.sales })
+  const members = await membersOf(platform, 'Returns')
+  t.same(new Set(members), new Set([users.alice, users.bob]))
+  simulator.requests.reset()
+  t.match(outcomesOf(await apply(platform)), { Support: 'unchanged', Returns: 'unchanged' })
+  t.equal(writes(context), 0)
+})
+
+test('a plan tells each difference and writes nothing', async (t) => {
+  await using context = await openUnderTest()
+  const planned = await planQueues(context.platform, MANIFEST, signal)
+  t.match(planned, [
+    { action: 'none', changes: [] },
+    {
+      action: 'change',
+      changes: [
+        { field: 'acwSettings/timeoutMs', before: 300_000, after: 60_000 },
+        { field: 'division', before: 'Support', after: 'Home' },
+      ],
+    },
+    { action: 'create' },
+  ])
+  t.equal(writes(context), 0)
+})
+
+test('two at once end in the same state, each queue once, also where reads lag behind', async (t) => {
+  await using context = await openLagging(1_000)
+  const { platform, simulator } = context
+  const manifest = Array.from({ length: 6 }, (_, at) => ({
+    name: `Team ${at}`,
+    division: undefined,
+    members: [users.alice, users.bob],
+    settings: { acwSettings: { timeoutMs: 30_000 } },
+  }))
+  const both = await Promise.all([apply(platform, manifest), apply(platform, manifest)])
+  const outcomes = both.flatMap((ends) => Object.values(outcomesOf(ends)))
+  t.equal(outcomes.filter((outcome) => outcome === 'created').length, 6)
+  t.notOk(outcomes.includes('failed'))
+  const listed = await listQueues(platform.read, signal)
+  const teams = listed.filter(({ name }) => name.startsWith('Team '))
+  t.equal(teams.length, 6)
+  for (const { name } of teams) t.equal((await membersOf(platform, name)).length, 2)
+  simulator.requests.reset()
+  const again = Object.values(outcomesOf(await apply(platform, manifest)))
+  t.same(
+    again,
+    manifest.map(() => 'unchanged'),
+  )
+  t.equal(writes(context), 0)
+})
+
+test('an update gives back what nothing here knows of', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const before = simulator.world.queues.get(queues.support)
+  if (before === undefined) throw new Error('the small world has no support queue')
+  const settings = { ...before.settings, peerId: 'p-1', yetUnknown: { deep: [1, 2] } }
+  simulator.world.queues.put({ ...before, settings })
+  await apply(platform)
+  const after = simulator.world.queues.get(queues.support)
+  t.match(after?.settings, { peerId: 'p-1', yetUnknown: { deep: [1, 2] } })
+  t.match(after?.settings, { acwSettings: { timeoutMs: 60_000 } })
+})
+
+test('members are taken away only when it was asked for', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const manifest = readQueueManifest({
+    queues: [{ name: 'Sales', members: [users.alice, users.bob] }],
+  })
+  const refused = await apply(platform, manifest)
+  t.match(refused.get('Sales'), { state: 'failed', failure: { message: /would lose members/ } })
+  t.equal(writes(context), 0)
+  const asked = await apply(platform, manifest, { allowRemoval: true })
+  t.same(outcomesOf(asked), { Sales: 'changed' })
+  const members = simulator.world.queues.members(queues.sales)
+  t.same(new Set(members.keys()), new Set([users.alice, users.bob]))
+})
+
+test('what a manifest names and nobody has is told at once, before anything is written', async (t) => {
+  await using context = await openUnderTest()
+  const { platform } = context
+  const manifest = readQueueManifest({
+    queues: [
+      { name: 'A', division: 'Nowhere', members: ['nobody@small.example'] },
+      { name: 'B', members: [users.frank, SMALL_WORLD.roles.agent] },
+    ],
+  })
+  await t.rejects(apply(platform, manifest), {
+    code: 'invalid',
+    faults: [
+      { field: 'queues/0/division', message: /no division/ },
+      { field: 'queues/0/members/0', message: /no active user/ },
+      { field: 'queues/1/members/0', message: /no active user/ },
+      { field: 'queues/1/members/1', message: /no active user/ },
+    ],
+  })
+  t.equal(writes(context), 0)
+})
+
+test('after a lost answer the queue is looked for before anything is sent again', async (t) => {
+  for (const kind of ['lost-answer', 'malformed-body', 'reset'] as const) {
+    await using context = await openUnderTest()
+    const { platform, simulator } = context
+    simulator.faults.add({ match: { method: 'POST', path: QUEUES }, kind, times: 1 })
+    simulator.faults.add({ match: { method: 'PUT', path: QUEUE }, kind, times: 1 })
+    const expected = { Sales: 'unchanged', Support: 'changed', Returns: 'created' }
+    t.same(outcomesOf(await apply(platform)), expected, kind)
+    t.equal(simulator.requests.of(`POST ${QUEUES}`), kind === 'reset' ? 2 : 1, kind)
+    const listed = await listQueues(platform.read, signal)
+    t.equal(listed.filter(({ name }) => name === 'Returns').length, 1, kind)
+  }
+})
+
+test('a queue that somebody creates in between is compared and changed', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const manifest = readQueueManifest({ queues: [{ name: 'Returns', description: 'ours' }] })
+  const planned = await planQueues(platform, manifest, signal)
+  t.match(planned, [{ action: 'create' }])
+  const model = simulator.world.queues.get(queues.sales)
+  if (model === undefined) throw new Error('the small world has no sales queue')
+  simulator.world.queues.put({ ...model, id: '0'.repeat(8) + model.id.slice(8), name: 'Returns' })
+  const ends: Ended<AppliedQueue>[] = []
+  await runQueues(platform, planned, {
+    allowRemoval: false,
+    stop: signal,
+    signal,
+    onEnd: (_, ended) => void ends.push(ended),
+  })
+  t.match(ends, [{ state: 'done', value: { outcome: 'changed' } }])
+  const named = simulator.world.queues.list().filter(({ name }) => name === 'Returns')
+  t.match(named, [{ settings: { description: 'ours', callingPartyName: 'Small World' } }])
+  t.equal(named.length, 1)
+})
+
+test('a name that differs in its case alone is a conflict, not a second queue', async (t) => {
+  await using context = await openUnderTest()
+  const { platform } = context
+  const ends = await apply(platform, readQueueManifest({ queues: [{ name: 'SALES' }] }))
+  t.match(ends.get('SALES'), { state: 'failed', failure: { code: 'conflict' } })
+})
+
+test('what cannot be given back is not updated', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  for (const field of ['mediaSettings', 'acwSettings', 'division']) {
+    simulator.faults.clear()
+    simulator.faults.add({ match: { path: QUEUES }, kind: 'drop-field', field })
+    await t.rejects(apply(platform), { code: 'upstream-broken', message: field })
+  }
+  t.equal(writes(context), 0)
+})
+
+test('pages that end early are never the whole', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  simulator.faults.add({ match: { path: QUEUES }, kind: 'truncate-page' })
+  await t.rejects(listQueues(platform.read, signal), { code: 'upstream-broken' })
+  simulator.faults.clear()
+  for (const user of Array.from({ length: 150 }, (_, at) => at)) {
+    const { id } = simulator.addUser({ name: `User ${user}`, divisionId: divisions.home })
+    simulator.world.queues.putMember(queues.escalation, id, { ringNumber: 1, joined: true })
+  }
+  t.equal((await membersOf(platform, 'Support Escalation')).length, 150)
+  simulator.faults.add({ match: { path: MEMBERS }, kind: 'truncate-page', times: 1 })
+  t.equal((await membersOf(platform, 'Support Escalation')).length, 150)
+  simulator.faults.add({ match: { path: MEMBERS }, kind: 'truncate-page' })
+  const long = membersOf(platform, 'Support Escalation')
+  await t.rejects(long, { code: 'upstream-broken', message: /members and a next/ })
+  const short = membersOf(platform, 'Sales')
+  await t.rejects(short, { code: 'upstream-broken', message: /came with 1 of 3/ })
+})
+
+test('members are added in chunks of a hundred', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const members = Array.from({ length: 201 }, (_, at) => {
+    return simulator.addUser({ name: `User ${at}`, divisionId: divisions.home }).id
+  })
+  const manifest = readQueueManifest({ queues: [{ name: 'Support Escalation', members }] })
+  t.same(outcomesOf(await apply(platform, manifest)), { 'Support Escalation': 'changed' })
+  t.equal(simulator.requests.of(`POST ${MEMBERS}`), 3)
+  t.equal(simulator.world.queues.members(queues.escalation).size, 201)
+})
+
+test('a platform that is busy is waited for', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const busy = { kind: 'status', status: 429, retryAfterSeconds: 1, times: 1 } as const
+  for (const path of [QUEUES, QUEUE, MEMBERS]) simulator.faults.add({ match: { path }, ...busy })
+  t.match(outcomesOf(await apply(platform)), { Support: 'changed', Returns: 'created' })
+})
