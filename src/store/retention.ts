@@ -4,6 +4,7 @@ import type { AuditedWrites } from './audited-writes.ts'
 import { LIVE_STATES } from './batch-rows.ts'
 import { hashAt } from './chain-rows.ts'
 import type { Database } from './database.ts'
+import { sharedTime } from './shared-time.ts'
 import type { AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -75,8 +76,13 @@ export async function prune(
   )
   signal.throwIfAborted()
   const reports = await database.write((transaction) => pruneReports(transaction, olderThan))
-  const operations = await database.write((transaction) => pruneOperations(transaction, olderThan))
-  const deadLetters = await database.write((transaction) => pruneLetters(transaction, olderThan))
+  const { operations, deadLetters } = await database.write(async (transaction) => {
+    const before = await sharedTime(transaction, database.dialect, olderThan, now())
+    return {
+      operations: await pruneOperations(transaction, before),
+      deadLetters: await pruneLetters(transaction, before),
+    }
+  })
   return { entries, batches, reports, operations, deadLetters }
 }
 
