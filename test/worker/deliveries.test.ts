@@ -40,7 +40,7 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
       callback: new Secret(receivers.callback.url),
       monitoring: new Secret(receivers.monitoring.url),
     },
-    secret: new Secret(WEBHOOK_SECRET),
+    secrets: [new Secret(WEBHOOK_SECRET)],
     now: () => time.now(),
     timeoutMs: SEND_MS,
   })
