@@ -14,11 +14,12 @@ const SETTINGS = '/api/v2/organizations/authentication/settings'
 /** Everything that was asked for, and what the platform and our own messages make of it. */
 const CLEAR = /8\.8\.|9\.9\.|203\.0\.113|confidential|headquarters|the platform’s own words/
 
+const OWN_LIST = { entries: [{ ipAddress: '203.0.113.0/24' }] }
+
 test('entries of what was refused or failed hold a code and the fields, and nothing in clear', async (t) => {
   const simulator = await openSimulator(t)
   const desk = openInstance(t, { database: await createSqliteDatabase(t), simulator })
   const { allowlists, organization, environments } = desk
-  const networks = (...list: string[]) => ({ entries: list.map((ipAddress) => ({ ipAddress })) })
   const bad = { ipAddress: '8.8.8.1/24', direction: 'INBOUND', scope: 'GLOBAL' }
   const around = { ipAddress: '8.8.0.0/16', direction: 'INBOUND', scope: 'GLOBAL' }
   const message = 'the platform’s own words on 8.8.8.0/24 and the confidential headquarters'
@@ -30,13 +31,13 @@ test('entries of what was refused or failed hold a code and the fields, and noth
   await t.rejects(allowlists.create({ ...OFFICE, entries: [bad] }, ANNA), { code: 'invalid' })
   const within = { ...OFFICE, entries: [...OFFICE.entries, around] }
   await t.rejects(allowlists.create(within, ANNA), { code: 'invalid' })
-  const shut = { ...networks('203.0.113.0/24'), callerAddress: '9.9.9.9' }
+  const shut = { ...OWN_LIST, callerAddress: '9.9.9.9' }
   await t.rejects(organization.replace(shut, ANNA), { code: 'conflict' })
   refuse('POST', ALLOWLISTS)
   await t.rejects(allowlists.create(OFFICE, ANNA), { message: /own words/ })
   refuse('PUT', SETTINGS)
   refuse('PATCH', SETTINGS)
-  await t.rejects(organization.replace(networks('203.0.113.0/24'), ANNA), { message: /own words/ })
+  await t.rejects(organization.replace(OWN_LIST, ANNA), { message: /own words/ })
   refuse('POST', ENVIRONMENTS)
   const confidential = { ...environment('dev'), description: 'the confidential headquarters' }
   await t.rejects(environments.create(confidential, ANNA), { message: /own words/ })
