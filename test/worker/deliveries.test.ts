@@ -10,15 +10,20 @@ import { Secret } from '../../src/domain/secret.ts'
 import { openStore } from '../../src/store/store.ts'
 import { openWebhookSender } from '../../src/webhooks/webhook-sender.ts'
 import { DeliveryRunner } from '../../src/worker/delivery-runner.ts'
+import type { DeliveryRunnerOptions } from '../../src/worker/delivery-runner.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 import { isGenuine, startReceiver, WEBHOOK_SECRET } from '../support/webhook-receiver.ts'
 import type { Received, WebhookReceiver } from '../support/webhook-receiver.ts'
 import { ManualTime } from './support/manual-time.ts'
 
-const SEND_MS = 100
+const SEND_MS = 5_000
 
 /** Two receivers, a store that queues for both, and runners that bring it to them. */
-async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (store) => store) {
+async function open(
+  t: Test,
+  wrap: (store: DeliveryStore) => DeliveryStore = (store) => store,
+  timeoutMs = SEND_MS,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'deliveries-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const { logger, lines } = recordingLogger()
@@ -42,14 +47,15 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
     },
     secrets: [new Secret(WEBHOOK_SECRET)],
     now: () => time.now(),
-    timeoutMs: SEND_MS,
+    timeoutMs,
   })
-  let sending = 0
+  let busy = 0
+  const watch = <Value>(work: Promise<Value>): Promise<Value> => {
+    busy += 1
+    return work.finally(() => (busy -= 1))
+  }
   const watched: WebhookSender = {
-    send(delivery, signal) {
-      sending += 1
-      return sender.send(delivery, signal).finally(() => (sending -= 1))
-    },
+    send: (delivery, signal) => watch(sender.send(delivery, signal)),
   }
   const results: string[] = []
   let seen = { pending: 0, dead: 0 }
@@ -60,7 +66,14 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
     },
   }
   const startRunner = (targets: readonly EventTarget[] = EVENT_TARGETS): DeliveryRunner => {
-    const deliveries = wrap(store.deliveries)
+    const wrapped = wrap(store.deliveries)
+    const deliveries: DeliveryRunnerOptions['store'] = {
+      claim: (...all) => wrapped.claim(...all),
+      settle: (...all) => watch(wrapped.settle(...all)),
+      giveUpOthers: (...all) => wrapped.giveUpOthers(...all),
+      counts: () => wrapped.counts(),
+      removeDelivered: (...all) => wrapped.removeDelivered(...all),
+    }
     const options = { store: deliveries, targets, sender: watched, metrics, logger, clock: time }
     const runner = new DeliveryRunner({ ...options, random: () => 0 })
     runners.push(runner)
@@ -72,13 +85,13 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
     await sender[Symbol.asyncDispose]()
     await store[Symbol.asyncDispose]()
   })
-  /** Lets time pass, though never while something is being sent, until the condition holds. */
+  /** Lets time pass, though never while something is being sent or settled, until the condition holds. */
   const pass = async (stepMs: number, condition: () => boolean | Promise<boolean>) => {
     const end = performance.now() + 20_000
     while (!(await condition())) {
       if (performance.now() > end)
         throw new Error(`waited in vain: ${JSON.stringify(lines.slice(-5))}`)
-      if (sending === 0 && time.pausing >= runners.length) time.pass(stepMs)
+      if (busy === 0 && time.pausing >= runners.length) time.pass(stepMs)
       await delay(1)
     }
   }
@@ -137,7 +150,7 @@ test('a receiver that is down for a while misses nothing, and keeps nobody else 
 })
 
 test('a receiver that hangs is tried again, and the other one hears everything meanwhile', async (t) => {
-  const { receivers, startRunner, pass, tell } = await open(t)
+  const { receivers, startRunner, pass, tell } = await open(t, (store) => store, 100)
   const { callback, monitoring } = receivers
   callback.answer = () => undefined
   startRunner()
