@@ -14,9 +14,6 @@ const REFUSALS: ReadonlySet<FailureCode> = new Set([
   'upstream-refused',
 ])
 
-/** Of a request that has many faults. */
-const MAX_FIELDS = 100
-
 /** What the trail tells of an operation. */
 export type ToldOperation = Omit<NewOperation, 'payload'> & {
   /** SHA-256, in hex, over the canonical JSON of what was asked for. */
@@ -129,6 +126,9 @@ function failureDetails(kind: OperationKind, failure: Failure): JsonObject {
     ...(upstream ? { upstream } : {}),
   }
 }
+
+/** Of a request that has many faults. */
+const MAX_FIELDS = 100
 
 const STATUS: Readonly<Record<AuditOutcome, string>> = {
   started: 'STARTED',
