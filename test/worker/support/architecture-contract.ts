@@ -234,7 +234,7 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
     const desk = openInstance(t, { database: await createDatabase(t), simulator, leaseMs: 200 })
     const lost = { kind: 'lost-answer', times: 1 } as const
     simulator.faults.add({ ...lost, match: { method: 'POST', path: ALLOWLISTS } })
-    simulator.faults.add({ kind: 'reset', match: { method: 'GET', path: ALLOWLISTS } })
+    simulator.faults.add({ kind: 'reset', match: { method: 'GET', path: ALLOWLISTS }, after: 1 })
     await t.rejects(desk.allowlists.create(OFFICE, ANNA), { code: 'upstream-busy' })
     t.equal((await desk.entries()).length, 1, 'no end is told that is not known')
     simulator.faults.clear()
