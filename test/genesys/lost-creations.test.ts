@@ -43,6 +43,10 @@ async function creating(
 
 const never = (): boolean => false
 
+function paused(context: ArchitectureUnderTest): boolean {
+  return context.waited(1_000, 2_000).length > 0
+}
+
 function forBoth(title: string, run: (t: Test, kind: Kind) => Promise<void>): void {
   for (const kind of KINDS) test(`${title}: ${kind.path}`, (t) => run(t, kind))
 }
@@ -91,7 +95,6 @@ forBoth('looking before anything is sent leaves nothing behind', async (t, kind)
 
 forBoth('a lost creation is looked for right before it would be sent again', async (t, kind) => {
   // It is listed as soon as the pause before the second attempt is over.
-  const paused = ({ waited }: ArchitectureUnderTest) => waited(1_000, 2_000).length > 0
   await using context = await creating(kind, paused)
   t.match(await kind.create(context), { outcome: 'recovered', attempts: 1 })
   t.equal(context.simulator.requests.of(`POST ${kind.path}`), 1)

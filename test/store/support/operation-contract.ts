@@ -18,6 +18,10 @@ function operation(parts: Partial<NewOperation> = {}): NewOperation {
   }
 }
 
+function told(subjectId: string) {
+  return [entry({ subjectId })]
+}
+
 function replacement(before: string[], after: string[], undoes?: string): NewOperation {
   const payload = { before, after }
   return operation({ kind: 'organization-allowlist', name: '', payload, undoes })
@@ -72,7 +76,6 @@ export function testOperations(createDatabase: CreateDatabase): void {
     const begin = async (next = list) => (await operations.begin(next, LEASE, () => []))?.id ?? ''
     const [first, second, third] = [await begin(), await begin(), await begin()]
     t.equal(await operations.isTaken('ip-allowlist'), false)
-    const told = (reason: string) => [entry({ subjectId: reason })]
     const claimed = {
       end: { state: 'unchanged', resultId: 'r1' },
       audit: told('claimed'),

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import type { Test } from 'tap'
 import type { SimulatorOptions } from '../../../simulator/server.ts'
+import type { ArchitecturePlatform } from '../../../src/domain/architecture-platform.ts'
 import { architectureThrough } from '../../../src/genesys/architecture-link.ts'
 import { ThreadLink } from '../../../src/genesys/thread-link.ts'
 import type { CreateDatabase } from '../../store/support/test-database.ts'
@@ -138,8 +139,10 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
 
   test('a thread that dies of a creation leaves it to be settled', async (t) => {
     const simulator = await openSimulator(t)
-    const { createEnvironment } = mortalPlatform(t)
-    const platform = { createEnvironment }
+    const mortal = mortalPlatform(t)
+    const platform: Partial<ArchitecturePlatform> = {
+      createEnvironment: (request, signal) => mortal.createEnvironment(request, signal),
+    }
     const database = await createDatabase(t)
     const desk = openInstance(t, { database, simulator, platform, leaseMs: 200 })
     await t.rejects(desk.environments.create(environment('dev'), ANNA), {
@@ -252,7 +255,7 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     await t.rejects(lost, { code: 'upstream-busy', undecided: true })
     simulator.world.architecture.offered = false
     desk.settler.begin()
-    await until('it was looked for', () => desk.lines.some(({ msg }) => /settled/.test(`${msg}`)))
+    await until('it was looked for', () => desk.lines.some(({ msg }) => msg.includes('settled')))
     t.same(await outcomes(desk), ['started'])
     simulator.world.architecture.offered = true
     show()
