@@ -5,16 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readConfig } from '../src/config.ts'
+import type { Config } from '../src/config.ts'
 import { Failure } from '../src/domain/failure.ts'
 import { createService } from '../src/service.ts'
 import type { Service } from '../src/service.ts'
+import { startEventReceiver } from './event-receiver.ts'
 import { generateWorld } from './generate-world.ts'
 import { startSimulator } from './server.ts'
 import { DEFAULT_CLIENT } from './simulated-client.ts'
 
 /**
- * Simulator and service side by side, on a generated organisation and a temporary DATA_DIR. The
- * service's own variables (PORT, LOG_LEVEL, CHECK_API_KEYS, …) are taken from the environment;
+ * Simulator, service and a receiver of events side by side, on a generated organisation and a
+ * temporary DATA_DIR. The service's own variables (PORT, LOG_LEVEL, CHECK_API_KEYS, …) are taken from the environment;
  * DEMO_USERS says how many users there are.
  */
 
@@ -64,6 +66,16 @@ async function findExample(
   throw new Error('no user of the demo holds a permission')
 }
 
+function allowlist(ipAddress: string) {
+  return { name: 'Office', entries: [{ ipAddress, direction: 'INBOUND', scope: 'GLOBAL' }] }
+}
+
+const ENVIRONMENT = {
+  name: 'staging-eu',
+  configSource: { type: 'matrix', sources: ['current'] },
+  accessControl: [{ role: 'Supervisor', permission: 'read_write' }],
+}
+
 function print(
   service: Service,
   keys: Keys,
@@ -73,9 +85,10 @@ function print(
   const query = `userId=${example.userId}&permission=${example.permission}`
   const check = `curl -s -H 'authorization: Bearer ${keys.check}' '${checkUrl}/check-permission`
   const admin = `curl -s -H 'authorization: Bearer ${keys.admin}'`
-  const json = `-H 'content-type: application/json'`
-  const simulations = `${adminUrl}/admin/v1/role-changes/simulations`
-  const change = JSON.stringify({ updates: [{ userId: example.userId, newRoleIds: [] }] })
+  const post = (path: string, body: unknown): string => {
+    const json = `-H 'content-type: application/json'`
+    return `  ${admin} ${json} '${adminUrl}/admin/v1/${path}' -d '${JSON.stringify(body)}'`
+  }
   process.stdout.write(
     [
       '',
@@ -95,7 +108,19 @@ function print(
       '',
       'What would this user lose without direct roles? (It is only simulated.)',
       '',
-      `  ${admin} ${json} '${simulations}' -d '${change}'`,
+      post('role-changes/simulations', {
+        updates: [{ userId: example.userId, newRoleIds: [] }],
+      }),
+      '',
+      'What is wrong with this list of networks? (Nothing is created.)',
+      '',
+      post('ip-allowlists/validations', allowlist('8.8.8.1/24')),
+      '',
+      'Create it as it should be, and an environment. The events arrive below, verified.',
+      '',
+      post('ip-allowlists', allowlist('8.8.8.0/24')),
+      '',
+      post('environments', ENVIRONMENT),
       '',
       'Ctrl-C ends it.',
       '',
@@ -110,12 +135,21 @@ async function run(): Promise<void> {
   const world = generateWorld({ seed: 1, users: userCount() })
   const simulator = await startSimulator({ world, requestsPerMinute: Number(REQUESTS_PER_MINUTE) })
   stack.defer(() => simulator.close())
+  const receiver = stack.use(
+    await startEventReceiver({
+      secrets: () => config.webhooks.secrets.map((secret) => secret.reveal()),
+      print: (line) => void process.stdout.write(`${line}\n`),
+    }),
+  )
   const keys = { check: randomBytes(16).toString('hex'), admin: randomBytes(16).toString('hex') }
-  const config = readConfig({
+  const config: Config = readConfig({
     CHECK_API_KEYS: `demo=${keys.check}`,
     ADMIN_API_KEYS: `demo=${keys.admin}`,
     LOG_LEVEL: 'warn',
     DATA_DIR: dataDir,
+    GENESYS_SIM_CALLBACK_URL: `${receiver.url}/callback`,
+    MONITORING_WEBHOOK_URL: `${receiver.url}/monitoring`,
+    WEBHOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}`,
     ...process.env,
     GENESYS_CLIENT_ID: DEFAULT_CLIENT.id,
     GENESYS_CLIENT_SECRET: DEFAULT_CLIENT.secret,

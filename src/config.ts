@@ -66,8 +66,8 @@ export type Config = {
   readonly webhooks: {
     /** Where events go; they may hold tokens. */
     readonly addresses: Readonly<Partial<Record<EventTarget, Secret>>>
-    /** There whenever an address is. */
-    readonly secret: Secret | undefined
+    /** At least one where there is an address; two while it is changed. */
+    readonly secrets: readonly Secret[]
   }
   readonly logLevel: string
 }
@@ -134,6 +134,8 @@ function checkTogether(environment: Environment, faults: string[]): void {
 }
 
 const WEBHOOK_URLS = ['GENESYS_SIM_CALLBACK_URL', 'MONITORING_WEBHOOK_URL'] as const
+/** The one in use, and the one that follows or went before it. */
+const MAX_WEBHOOK_SECRETS = 2
 /** What the Standard Webhooks convention asks of a key. */
 const KEY_BYTES = { least: 24, most: 64 }
 
@@ -148,13 +150,24 @@ function checkWebhooks(environment: Environment, faults: string[]): void {
       faults.push(`WEBHOOK_SECRET is missing: ${name} is set`)
     }
   }
-  const { WEBHOOK_SECRET: secret } = environment
-  if (secret === undefined) return
+  const { WEBHOOK_SECRET: given } = environment
+  if (given === undefined) return
+  const secrets = webhookSecretsOf(given)
+  if (secrets.length > MAX_WEBHOOK_SECRETS || !secrets.every(isWebhookSecret)) {
+    faults.push(
+      'WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in Base64, or two of them with a comma between',
+    )
+  }
+}
+
+function webhookSecretsOf(text: string): string[] {
+  return text.split(',').map((secret) => secret.trim())
+}
+
+function isWebhookSecret(secret: string): boolean {
   const [, text = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? []
   const { length } = Buffer.from(text, 'base64')
-  if (text.length % 4 !== 0 || length < KEY_BYTES.least || length > KEY_BYTES.most) {
-    faults.push('WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in Base64')
-  }
+  return text.length % 4 === 0 && length >= KEY_BYTES.least && length <= KEY_BYTES.most
 }
 
 function isWebhookUrl(value: string): boolean {
@@ -276,13 +289,14 @@ function tlsFiles({ TLS_CERT_FILE, TLS_KEY_FILE }: Environment): Config['check']
 
 function webhooksOf(environment: Environment): Config['webhooks'] {
   const { GENESYS_SIM_CALLBACK_URL: callback, MONITORING_WEBHOOK_URL: monitoring } = environment
-  const { WEBHOOK_SECRET: secret } = environment
+  const { WEBHOOK_SECRET: given } = environment
+  const secrets = given === undefined ? [] : webhookSecretsOf(given)
   return {
     addresses: {
       ...(callback === undefined ? {} : { callback: new Secret(callback) }),
       ...(monitoring === undefined ? {} : { monitoring: new Secret(monitoring) }),
     },
-    secret: secret === undefined ? undefined : new Secret(secret),
+    secrets: secrets.map((secret) => new Secret(secret)),
   }
 }
 

@@ -106,7 +106,9 @@ export const Environment = Type.Object({
     text('Is told of environments, role changes, drift and a broken trail, by webhook'),
   ),
   WEBHOOK_SECRET: Type.Optional(
-    text('Signs webhooks: whsec_ and 24 to 64 bytes in Base64; needed where an address is set'),
+    text(
+      'Signs webhooks: whsec_ and 24 to 64 bytes in Base64, or two with a comma between; needed with an address',
+    ),
   ),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) =>

@@ -10,7 +10,10 @@ export type Announcement = {
   readonly body: JsonObject
 }
 
-type Told = Pick<NewAuditEntry, 'action' | 'outcome' | 'actor' | 'subjectId' | 'after' | 'details'>
+type Told = Pick<
+  NewAuditEntry,
+  'action' | 'outcome' | 'actor' | 'userId' | 'subjectId' | 'after' | 'details'
+>
 type Announce = (entry: Told, timestamp: string) => Announcement | undefined
 
 const CALLBACK: readonly EventTarget[] = ['callback']
@@ -93,7 +96,12 @@ function rollbackStarted({ actor, subjectId, details }: Told, timestamp: string)
   return { event, targets: BOTH, subject: batchSubject(subjectId), body }
 }
 
-function driftDetected({ subjectId, after, details }: Told, timestamp: string): Announcement {
+/** Of a rebuild's entries the one that counts: those of single users are for the trail alone. */
+function driftDetected(
+  { userId, subjectId, after, details }: Told,
+  timestamp: string,
+): Announcement | undefined {
+  if (userId !== null) return undefined
   const event = 'drift.detected'
   const { total = null, counts = null } = details
   const revision = memberOf(after, 'revision')

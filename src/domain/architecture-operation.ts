@@ -22,12 +22,18 @@ export type NewOperation = {
   readonly undoes?: string | undefined
 }
 
-/** Times are epoch milliseconds. */
+/** Times are epoch milliseconds, by the clock that all instances share. */
 export type ArchitectureOperation = NewOperation & {
   readonly id: string
   readonly startedAt: number
   /** Until when its process was known to be alive; null while it is not known to be gone. */
   readonly abandonedAt: number | null
+}
+
+/** An operation whose process is gone, in the hands of whoever finds out what became of it. */
+export type AbandonedOperation = ArchitectureOperation & {
+  /** How long that is known, by the clock that all instances share. */
+  readonly abandonedMs: number
 }
 
 export type OperationEnd = {
@@ -88,11 +94,17 @@ export interface OperationStore {
     claimed?: RecordedEnd,
   ): Promise<boolean>
   /** Takes the oldest operation whose process is gone; undefined when there is none. */
-  claimAbandoned(lease: OperationLease): Promise<ArchitectureOperation | undefined>
-  /** Environments created at or after a time, whichever instance did it. */
+  claimAbandoned(lease: OperationLease): Promise<AbandonedOperation | undefined>
+  /**
+   * Environments created at or after a time by this process's clock, whichever instance did it: their
+   * ends are compared by the clock that all share.
+   */
   environmentsSince(time: number): Promise<readonly CreatedEnvironment[]>
   /** The newest change of the organisation's list that is neither taken back nor an undo itself. */
   undoable(): Promise<OrganizationChange | undefined>
-  /** Changes of the organisation's list, undoing ones too, made at or after a time; newest first. */
+  /**
+   * Changes of the organisation's list, undoing ones too, made at or after a time by this process's
+   * clock; newest first.
+   */
   organizationChangesSince(time: number): Promise<readonly OrganizationChange[]>
 }

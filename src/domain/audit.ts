@@ -55,6 +55,14 @@ export type NewAuditEntry = {
   readonly details: JsonObject
 }
 
+/** An entry with what there is to tell: no request, user or subject, and nothing else, unless told. */
+export function auditEntry(
+  told: Pick<NewAuditEntry, 'action' | 'outcome' | 'actor'> & Partial<NewAuditEntry>,
+): NewAuditEntry {
+  const nothing = { requestId: '', userId: null, subjectId: null, before: null, after: null }
+  return { ...nothing, details: {}, ...told }
+}
+
 /**
  * An entry of the chain. `hash` is SHA-256, in hex, over the canonical JSON (RFC 8785) of the entry
  * without `hash`; `previousHash` is that of the entry before, {@link GENESIS_HASH} for the first.

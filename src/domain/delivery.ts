@@ -11,6 +11,12 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number]
 /** For how long a delivery is tried, from when it was queued or was last asked for by an admin. */
 export const DELIVERY_LIFETIME_MS = 24 * 60 * 60_000
 
+/**
+ * The longest pause between two attempts. What seems to be due later than that was put off by a clock
+ * that was ahead, and is due.
+ */
+export const MAX_DELIVERY_PAUSE_MS = 60 * 60_000
+
 /** One event on its way to one address. Times are epoch milliseconds. */
 export type Delivery = {
   readonly id: string
@@ -36,10 +42,15 @@ export type Delivery = {
 /** A delivery in this process's hands, until its lease runs out. */
 export type ClaimedDelivery = Delivery & { readonly token: string }
 
+/** `failed`: tried again after the pause, unless its time is over by then. */
 export type AttemptEnd =
   | { readonly state: 'delivered' }
-  | { readonly state: 'pending'; readonly dueAt: number; readonly error: string }
-  | { readonly state: 'dead'; readonly error: string }
+  | {
+      readonly state: 'failed'
+      /** At most {@link MAX_DELIVERY_PAUSE_MS}. */
+      readonly pauseMs: number
+      readonly error: string
+    }
 
 export type DeliveryPage = { readonly items: readonly Delivery[]; readonly nextCursor?: string }
 
@@ -55,14 +66,19 @@ export type DeliveryCounts = Readonly<
 export interface DeliveryStore {
   /**
    * Takes what is due for an address, oldest first: of each subject only the first one that has not
-   * come to an end, and nothing that is in other hands.
+   * come to an end, and nothing that is in other hands. Writes only where there is something.
    */
   claim(
     target: EventTarget,
     lease: { readonly limit: number; readonly leaseMs: number },
   ): Promise<readonly ClaimedDelivery[]>
-  /** Records how an attempt ended; false when the delivery is in other hands by now. */
-  settle(claimed: ClaimedDelivery, end: AttemptEnd): Promise<boolean>
+  /**
+   * Records how an attempt ended. Answers what that makes of the delivery; undefined when it is in
+   * other hands by now.
+   */
+  settle(claimed: ClaimedDelivery, end: AttemptEnd): Promise<DeliveryState | undefined>
+  /** Gives up what waits for an address other than these and whose time is over; answers how many. */
+  giveUpOthers(targets: readonly EventTarget[]): Promise<number>
   counts(): Promise<DeliveryCounts>
   /** Newest first. A cursor that was not given out throws `invalid`. */
   list(page: {
@@ -75,8 +91,8 @@ export interface DeliveryStore {
    * that arrived.
    */
   retry(id: string, audit: readonly NewAuditEntry[]): Promise<Delivery>
-  /** Forgets what arrived before a time; answers how many. */
-  removeDelivered(before: number): Promise<number>
+  /** Forgets what arrived longer ago than this; answers how many. */
+  removeDelivered(keptMs: number): Promise<number>
 }
 
 /** What became of one attempt. `error` is safe to show: neither address nor answer is in it. */

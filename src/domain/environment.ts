@@ -1,3 +1,4 @@
+import { MAX_HINTS } from './fault-list.ts'
 import { nearestName } from './permission.ts'
 import { checkDescription, noFindings, validationOf } from './validation.ts'
 import type { Findings, Validation } from './validation.ts'
@@ -36,7 +37,7 @@ export type EnvironmentDraft = {
 
 /**
  * Checks a whole environment before anything is sent. A role that the organisation does not know is
- * a warning only: it may come to be.
+ * a warning only: it may come to be. The first few of them come with the nearest name.
  *
  * @param roleNames the organisation's roles; undefined when they are not known
  */
@@ -104,10 +105,10 @@ function checkDirective(
   checkText(`${field}/permission`, permission, findings)
   if (!checkText(`${field}/role`, role, findings)) return
   if (role === undefined || roleNames === undefined || roleNames.has(role)) return
-  const near = nearestName(role, roleNames)
-  const message = 'is no role of the organisation'
-  const warning = { field: `${field}/role`, message }
-  findings.warnings.push(near === undefined ? warning : { ...warning, suggestion: near })
+  const { warnings } = findings
+  const near = warnings.length < MAX_HINTS ? nearestName(role, roleNames) : undefined
+  const warning = { field: `${field}/role`, message: 'is no role of the organisation' }
+  warnings.push(near === undefined ? warning : { ...warning, suggestion: near })
 }
 
 function checkText(field: string, text: string | undefined, { faults }: Findings): boolean {

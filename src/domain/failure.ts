@@ -51,7 +51,7 @@ export type Fault = {
 export type FailureDetails = {
   /** The request field at fault, as the caller wrote it: `permission`, `checks/3/userId`. */
   readonly field?: string | undefined
-  /** Every fault found, where a request is checked as a whole; at most 100. */
+  /** Every fault found, where a request is checked as a whole; a bounded number. */
   readonly faults?: readonly Fault[] | undefined
   /** Seconds after which the same request may succeed. */
   readonly retryAfterSeconds?: number | undefined

@@ -3,8 +3,8 @@ import type { Fault } from './failure.ts'
 
 /** Faults told of in one failure. */
 const MAX_FAULTS = 100
-/** Faults that come with a hint: finding a nearest name is not cheap. */
-const MAX_HINTS = 5
+/** Faults of a request that come with a hint: finding a nearest name is not cheap. */
+export const MAX_HINTS = 5
 
 /** What is wrong; `hint` is false once the sender was given enough of them. */
 export type FaultMessage = string | ((hint: boolean) => string)

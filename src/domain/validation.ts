@@ -1,8 +1,8 @@
 import { Failure } from './failure.ts'
 import type { Fault } from './failure.ts'
 
-/** More faults than this are not told: nobody reads them. */
-const MAX_FAULTS = 100
+/** Far more than a request comes to whose every entry is wrong in every way: all of it is told. */
+const MAX_FAULTS = 1_500
 
 /**
  * What checking a request as a whole came to. Faults forbid it, warnings do not; both name the
@@ -12,6 +12,8 @@ export type Validation<Value> = {
   readonly faults: readonly Fault[]
   readonly warnings: readonly Fault[]
   readonly value: Value | undefined
+  /** Faults beyond those that are told. */
+  readonly untold?: number
 }
 
 /** Where a check writes down what it finds. */
@@ -22,20 +24,24 @@ export function noFindings(): Findings {
 }
 
 export function validationOf<Value>(findings: Findings, value: Value): Validation<Value> {
+  const faults = findings.faults.slice(0, MAX_FAULTS)
+  const untold = findings.faults.length - faults.length
   return {
-    faults: findings.faults.slice(0, MAX_FAULTS),
+    faults,
     warnings: findings.warnings.slice(0, MAX_FAULTS),
-    value: findings.faults.length === 0 ? value : undefined,
+    value: faults.length === 0 ? value : undefined,
+    ...(untold === 0 ? {} : { untold }),
   }
 }
 
 /** The value that was checked. Throws `invalid` with every fault. */
 export function requireValid<Value>(validation: Validation<Value>): Value {
-  const { faults, value } = validation
+  const { faults, value, untold = 0 } = validation
   const [first] = faults
   if (first === undefined) return value as Value
-  const more = faults.length === 1 ? '' : `, and ${faults.length - 1} more`
-  throw new Failure('invalid', `${first.field}: ${first.message}${more}`, {
+  const more = faults.length - 1 + untold
+  const rest = more === 0 ? '' : `, and ${more} more`
+  throw new Failure('invalid', `${first.field}: ${first.message}${rest}`, {
     field: first.field,
     faults,
   })

@@ -1,3 +1,4 @@
+import { auditEntry } from '../domain/audit.ts'
 import type { AuditTrail, NewAuditEntry } from '../domain/audit.ts'
 import type { Logger } from '../observability/logger.ts'
 import { sourceOf } from './source-address.ts'
@@ -96,15 +97,10 @@ export class RefusedLogins implements AsyncDisposable {
 
 function entry(minute: number, key: string, counts: Counts): NewAuditEntry {
   const space = key.indexOf(' ')
-  return {
+  return auditEntry({
     action: 'login_refused',
     outcome: 'refused',
     actor: 'service',
-    requestId: '',
-    userId: null,
-    subjectId: null,
-    before: null,
-    after: null,
     details: {
       minute: new Date(minute).toISOString(),
       plane: key.slice(0, space),
@@ -112,5 +108,5 @@ function entry(minute: number, key: string, counts: Counts): NewAuditEntry {
       unauthenticated: counts.unauthenticated,
       forbidden: counts.forbidden,
     },
-  }
+  })
 }

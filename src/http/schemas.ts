@@ -113,7 +113,7 @@ export const ProblemSchema = Type.Object(
           message: Type.String(),
           suggestion: Type.Optional(Type.String({ description: 'What could stand there instead' })),
         }),
-        { description: 'Every fault found, where a request is checked as a whole; at most 100' },
+        { description: 'Every fault found, where a request is checked as a whole; at most 1,500' },
       ),
     ),
     retryAfterSeconds: Type.Optional(Type.Number()),

@@ -1,4 +1,4 @@
-import type { Matrix } from '../domain/matrix.ts'
+import { roleNamesOf } from '../domain/role-names.ts'
 import { createAllowlistDesk } from '../worker/allowlist-desk.ts'
 import { OfferedParts } from '../worker/architecture-offers.ts'
 import { createEnvironmentDesk } from '../worker/environment-desk.ts'
@@ -44,7 +44,3 @@ export function createArchitecture(
 }
 
 export type Architecture = ReturnType<typeof createArchitecture>
-
-function roleNamesOf(matrix: Matrix): ReadonlySet<string> {
-  return new Set(Array.from({ length: matrix.roleCount }, (_, index) => matrix.role(index).name))
-}

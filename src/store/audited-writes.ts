@@ -101,7 +101,9 @@ export class AuditedWrites {
     const last = rows.at(-1)
     if (last === undefined) return rows
     await insertRows(transaction, rows)
-    if (await announce(transaction, rows, eventTargets)) committed.queued = true
+    const sharedNow = () => database.dialect.sharedNow(transaction, now())
+    const queued = await announce(transaction, rows, { targets: eventTargets, sharedNow })
+    if (queued) committed.queued = true
     const { sequence: count, hash, time } = last
     committed.head = { id: before.id, count, hash, time }
     await moveHead(transaction, committed.head)

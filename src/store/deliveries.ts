@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Kysely, Selectable, Transaction, Updateable } from 'kysely'
 import type { NewAuditEntry } from '../domain/audit.ts'
-import { DELIVERY_LIFETIME_MS, EVENT_TARGETS } from '../domain/delivery.ts'
+import { DELIVERY_LIFETIME_MS, EVENT_TARGETS, MAX_DELIVERY_PAUSE_MS } from '../domain/delivery.ts'
 import type {
   AttemptEnd,
   ClaimedDelivery,
@@ -15,6 +15,7 @@ import type {
 import { Failure } from '../domain/failure.ts'
 import type { AuditedWrites } from './audited-writes.ts'
 import type { Database } from './database.ts'
+import type { DatabaseKind } from './dialect.ts'
 import { readCursor, writeCursor } from './number-cursor.ts'
 import { storableText } from './storable-text.ts'
 import type { DeliveryRow, Tables } from './tables.ts'
@@ -30,7 +31,10 @@ export type DeliveriesOptions = {
 
 type StoredDelivery = Selectable<DeliveryRow>
 
-/** The outbox in the database. Each operation is one transaction. */
+/** The error of what nobody tried. */
+const NO_ADDRESS = 'no address is configured'
+
+/** The outbox in the database. Each operation is one transaction, by the clock that all share. */
 export class Deliveries implements DeliveryStore {
   readonly #options: DeliveriesOptions
 
@@ -38,28 +42,61 @@ export class Deliveries implements DeliveryStore {
     this.#options = options
   }
 
-  claim(
+  async claim(
     target: EventTarget,
     lease: { readonly limit: number; readonly leaseMs: number },
   ): Promise<readonly ClaimedDelivery[]> {
-    const { database, writes, now } = this.#options
-    return writes.write(async (transaction) => {
+    const { database, writes } = this.#options
+    const waiting = await database.read(async (db) =>
+      findDue(db, { target, limit: 1, now: await this.#sharedNow(db) }),
+    )
+    if (waiting.length === 0) return []
+    return await writes.write(async (transaction) => {
       await database.dialect.lock(transaction, 'deliveries')
-      return claimDue(transaction, target, lease, now())
+      return claimDue(transaction, target, lease, await this.#sharedNow(transaction))
     })
   }
 
-  settle(claimed: ClaimedDelivery, end: AttemptEnd): Promise<boolean> {
-    const { database, now } = this.#options
+  settle(claimed: ClaimedDelivery, end: AttemptEnd): Promise<DeliveryState | undefined> {
+    const { database } = this.#options
     return database.write(async (transaction) => {
+      // An admin may have given it another day since it was claimed: the row knows.
+      const row = await database.dialect
+        .forUpdate(
+          transaction
+            .selectFrom('deliveries')
+            .select(['id', 'expires_at'])
+            .where('id', '=', claimed.id)
+            .where('fence', '=', Number(claimed.token))
+            .where('state', '=', 'pending'),
+        )
+        .executeTakeFirst()
+      if (row === undefined) return undefined
+      const columns = columnsOf(end, row.expires_at, await this.#sharedNow(transaction))
+      await transaction
+        .updateTable('deliveries')
+        .set({ ...columns, lease_until: null })
+        .where('id', '=', row.id)
+        .execute()
+      return columns.state
+    })
+  }
+
+  giveUpOthers(targets: readonly EventTarget[]): Promise<number> {
+    const others = EVENT_TARGETS.filter((target) => !targets.includes(target))
+    if (others.length === 0) return Promise.resolve(0)
+    return this.#options.database.write(async (transaction) => {
+      const now = await this.#sharedNow(transaction)
       const { numUpdatedRows } = await transaction
         .updateTable('deliveries')
-        .set({ ...columnsOf(end, now()), lease_until: null })
-        .where('id', '=', claimed.id)
-        .where('fence', '=', Number(claimed.token))
+        .set({ state: 'dead', finished_at: now, error: NO_ADDRESS })
         .where('state', '=', 'pending')
+        .where('target', 'in', others)
+        .where('expires_at', '<=', now)
+        // Another instance may have the address, and be sending it.
+        .where((is) => is.or([is('lease_until', 'is', null), is('lease_until', '<=', now)]))
         .executeTakeFirstOrThrow()
-      return numUpdatedRows === 1n
+      return Number(numUpdatedRows)
     })
   }
 
@@ -90,14 +127,14 @@ export class Deliveries implements DeliveryStore {
   }
 
   async retry(id: string, audit: readonly NewAuditEntry[]): Promise<Delivery> {
-    const { database, writes, now, onQueued } = this.#options
+    const { database, writes, onQueued } = this.#options
     const delivery = await writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'deliveries')
       const row = await findRow(transaction, id)
       if (row.state === 'delivered') {
         throw new Failure('conflict', `the delivery ${id} has arrived`)
       }
-      const at = now()
+      const at = await this.#sharedNow(transaction)
       await transaction
         .updateTable('deliveries')
         .set({
@@ -116,31 +153,50 @@ export class Deliveries implements DeliveryStore {
     return delivery
   }
 
-  async removeDelivered(before: number): Promise<number> {
-    const { numDeletedRows } = await this.#options.database.write((transaction) =>
-      transaction
+  removeDelivered(keptMs: number): Promise<number> {
+    return this.#options.database.write(async (transaction) => {
+      const { numDeletedRows } = await transaction
         .deleteFrom('deliveries')
         .where('state', '=', 'delivered')
-        .where('finished_at', '<', before)
-        .executeTakeFirstOrThrow(),
-    )
-    return Number(numDeletedRows)
+        .where('finished_at', '<', (await this.#sharedNow(transaction)) - keptMs)
+        .executeTakeFirstOrThrow()
+      return Number(numDeletedRows)
+    })
+  }
+
+  #sharedNow(transaction: Transaction<Tables>): Promise<number> {
+    const { database, now } = this.#options
+    return database.dialect.sharedNow(transaction, now())
   }
 }
 
-/** To be called under the lock of deliveries: two instances never choose the same one. */
-async function claimDue(
-  transaction: Transaction<Tables>,
-  target: EventTarget,
-  { limit, leaseMs }: { readonly limit: number; readonly leaseMs: number },
-  now: number,
-): Promise<ClaimedDelivery[]> {
-  const rows = await transaction
+/** A SQLite file has one service at a time: nobody is sending anything at its start. */
+export async function releaseDeliveries(db: Kysely<Tables>, kind: DatabaseKind): Promise<void> {
+  if (kind !== 'sqlite') return
+  await db
+    .updateTable('deliveries')
+    .set({ lease_until: null })
+    .where('state', '=', 'pending')
+    .where('lease_until', 'is not', null)
+    .execute()
+}
+
+/** What may be taken; no two rows have the same subject. */
+function findDue(
+  db: Kysely<Tables>,
+  { target, limit, now }: { readonly target: EventTarget; limit: number; now: number },
+): Promise<StoredDelivery[]> {
+  return db
     .selectFrom('deliveries as candidate')
     .selectAll()
     .where('candidate.state', '=', 'pending')
     .where('candidate.target', '=', target)
-    .where('candidate.due_at', '<=', now)
+    .where((is) =>
+      is.or([
+        is('candidate.due_at', '<=', now),
+        is('candidate.due_at', '>', now + MAX_DELIVERY_PAUSE_MS),
+      ]),
+    )
     .where((is) =>
       is.or([is('candidate.lease_until', 'is', null), is('candidate.lease_until', '<=', now)]),
     )
@@ -160,6 +216,16 @@ async function claimDue(
     .orderBy('candidate.number')
     .limit(limit)
     .execute()
+}
+
+/** To be called under the lock of deliveries: two instances never choose the same one. */
+async function claimDue(
+  transaction: Transaction<Tables>,
+  target: EventTarget,
+  { limit, leaseMs }: { readonly limit: number; readonly leaseMs: number },
+  now: number,
+): Promise<ClaimedDelivery[]> {
+  const rows = await findDue(transaction, { target, limit, now })
   const claimed: ClaimedDelivery[] = []
   for (const row of rows) {
     const taken = {
@@ -174,15 +240,17 @@ async function claimDue(
   return claimed
 }
 
-function columnsOf(end: AttemptEnd, now: number): Updateable<DeliveryRow> {
-  switch (end.state) {
-    case 'delivered':
-      return { state: 'delivered', finished_at: now, error: null }
-    case 'pending':
-      return { due_at: end.dueAt, error: storableText(end.error) }
-    case 'dead':
-      return { state: 'dead', finished_at: now, error: storableText(end.error) }
-  }
+function columnsOf(
+  end: AttemptEnd,
+  expiresAt: number,
+  now: number,
+): Updateable<DeliveryRow> & { readonly state: DeliveryState } {
+  if (end.state === 'delivered') return { state: 'delivered', finished_at: now, error: null }
+  const error = storableText(end.error)
+  const dueAt = now + Math.min(Math.ceil(end.pauseMs), MAX_DELIVERY_PAUSE_MS)
+  return dueAt < expiresAt
+    ? { state: 'pending', due_at: dueAt, error }
+    : { state: 'dead', finished_at: now, error }
 }
 
 async function listDeliveries(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely, Selectable, Transaction } from 'kysely'
 import type {
+  AbandonedOperation,
   ArchitectureOperation,
   CreatedEnvironment,
   NewOperation,
@@ -19,6 +20,7 @@ import type { Database } from './database.ts'
 import type { DatabaseKind } from './dialect.ts'
 import type { OrganizationBinding } from './organization-binding.ts'
 import { storableText } from './storable-text.ts'
+import { sharedTime } from './shared-time.ts'
 import type { OperationRow, Tables } from './tables.ts'
 
 /** Of these one is under way at a time, on all instances together. */
@@ -36,7 +38,10 @@ export type OperationsOptions = {
   readonly now: () => number
 }
 
-/** Operations on networks and environments in the database. Each call is one transaction. */
+/**
+ * Operations on networks and environments in the database. Each call is one transaction; what one
+ * instance sets and another judges by is by the clock that all share.
+ */
 export class Operations implements OperationStore {
   readonly #options: OperationsOptions
 
@@ -53,12 +58,12 @@ export class Operations implements OperationStore {
     { owner, leaseMs }: OperationLease,
     audit: (id: string) => readonly NewAuditEntry[],
   ): Promise<ArchitectureOperation | undefined> {
-    const { database, writes, now } = this.#options
+    const { database, writes } = this.#options
     const id = randomUUID()
     return writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'operations')
       if (await isTaken(transaction, operation.kind)) return undefined
-      const startedAt = now()
+      const startedAt = await this.#sharedNow(transaction)
       await insertOperation(transaction, id, operation, {
         owner,
         started_at: startedAt,
@@ -71,11 +76,10 @@ export class Operations implements OperationStore {
 
   async renew(ids: readonly string[], { owner, leaseMs }: OperationLease): Promise<void> {
     if (ids.length === 0) return
-    const { database, now } = this.#options
-    await database.write((transaction) =>
+    await this.#options.database.write(async (transaction) =>
       transaction
         .updateTable('architecture_operations')
-        .set({ lease_until: now() + leaseMs })
+        .set({ lease_until: (await this.#sharedNow(transaction)) + leaseMs })
         .where('id', 'in', [...ids])
         .where('owner', '=', owner)
         .where('state', '=', 'started')
@@ -89,7 +93,7 @@ export class Operations implements OperationStore {
     audit: readonly NewAuditEntry[],
     claimed?: RecordedEnd,
   ): Promise<boolean> {
-    const { database, writes, now } = this.#options
+    const { database, writes } = this.#options
     return writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'operations')
       const row = await findRow(transaction, id)
@@ -105,7 +109,7 @@ export class Operations implements OperationStore {
         .set({
           state,
           result_id: resultId,
-          finished_at: now(),
+          finished_at: await this.#sharedNow(transaction),
           ...(undoable ? {} : { payload: null }),
         })
         .where('id', '=', id)
@@ -115,43 +119,42 @@ export class Operations implements OperationStore {
     })
   }
 
-  claimAbandoned({ owner, leaseMs }: OperationLease): Promise<ArchitectureOperation | undefined> {
-    const { database, writes, organization, now } = this.#options
+  claimAbandoned({ owner, leaseMs }: OperationLease): Promise<AbandonedOperation | undefined> {
+    const { database, writes, organization } = this.#options
     return writes.write(async (transaction) => {
       // Another organisation’s platform would say that nothing was done.
       if (!(await organization.mayClaim(transaction))) return undefined
       await database.dialect.lock(transaction, 'operations')
+      const now = await this.#sharedNow(transaction)
       const row = await transaction
         .selectFrom('architecture_operations')
         .selectAll()
         .where('state', '=', 'started')
-        .where('lease_until', '<=', now())
+        .where('lease_until', '<=', now)
         .orderBy('number')
         .limit(1)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      const taken = {
-        owner,
-        abandoned_at: row.abandoned_at ?? row.lease_until,
-        lease_until: now() + leaseMs,
-      }
+      const abandonedAt = Math.min(row.abandoned_at ?? row.lease_until, now)
+      const taken = { owner, abandoned_at: abandonedAt, lease_until: now + leaseMs }
       await transaction
         .updateTable('architecture_operations')
         .set(taken)
         .where('id', '=', row.id)
         .execute()
-      return operationOf({ ...row, ...taken })
+      return { ...operationOf({ ...row, ...taken }), abandonedMs: now - abandonedAt }
     })
   }
 
   async environmentsSince(time: number): Promise<readonly CreatedEnvironment[]> {
-    const rows = await this.#options.database.read((db) =>
+    const { database, now } = this.#options
+    const rows = await database.read(async (db) =>
       db
         .selectFrom('architecture_operations')
         .select(['result_id', 'name'])
         .where('kind', '=', 'environment')
         .where('state', '=', 'succeeded')
-        .where('finished_at', '>=', time)
+        .where('finished_at', '>=', await sharedTime(db, database.dialect, time, now()))
         .limit(MAX_ENVIRONMENTS_SINCE)
         .execute(),
     )
@@ -164,18 +167,24 @@ export class Operations implements OperationStore {
   }
 
   async organizationChangesSince(time: number): Promise<readonly OrganizationChange[]> {
-    const rows = await this.#options.database.read((db) =>
+    const { database, now } = this.#options
+    const rows = await database.read(async (db) =>
       db
         .selectFrom('architecture_operations')
         .selectAll()
         .where('kind', '=', 'organization-allowlist')
         .where('state', '=', 'succeeded')
-        .where('finished_at', '>=', time)
+        .where('finished_at', '>=', await sharedTime(db, database.dialect, time, now()))
         .orderBy('number', 'desc')
         .limit(MAX_CHANGES_SINCE)
         .execute(),
     )
     return rows.flatMap((row) => changeOf(row) ?? [])
+  }
+
+  #sharedNow(transaction: Transaction<Tables>): Promise<number> {
+    const { database, now } = this.#options
+    return database.dialect.sharedNow(transaction, now())
   }
 }
 

@@ -10,21 +10,31 @@ import type { AuditEntryRow, DeliveryRow, Tables } from './tables.ts'
 /** Rows of one insert: their parameters stay far below what either database takes. */
 const INSERT_ROWS = 200
 
+type AnnounceOptions = {
+  readonly targets: ReadonlySet<EventTarget>
+  /** Epoch milliseconds. */
+  readonly sharedNow: () => Promise<number>
+}
+
 /**
  * Queues what entries announce, in the transaction that appends them: an event is on its way when,
  * and only when, its entry is in the trail. Answers whether there was any.
+ *
+ * They are due by the clock that all instances share: the chain's time stands still while that of a
+ * clock that was ahead has not come.
  *
  * @param targets those that have an address
  */
 export async function announce(
   transaction: Transaction<Tables>,
   entries: readonly AuditEntryRow[],
-  targets: ReadonlySet<EventTarget>,
+  { targets, sharedNow }: AnnounceOptions,
 ): Promise<boolean> {
   if (targets.size === 0) return false
-  const rows = entries
-    .filter(({ action }) => isAnnounced(action))
-    .flatMap((entry) => deliveriesOf(entry, targets))
+  const announced = entries.filter(({ action }) => isAnnounced(action))
+  if (announced.length === 0) return false
+  const now = await sharedNow()
+  const rows = announced.flatMap((entry) => deliveriesOf(entry, targets, now))
   for (let start = 0; start < rows.length; start += INSERT_ROWS) {
     const values = rows.slice(start, start + INSERT_ROWS)
     await transaction.insertInto('deliveries').values(values).execute()
@@ -35,6 +45,7 @@ export async function announce(
 function deliveriesOf(
   row: AuditEntryRow,
   targets: ReadonlySet<EventTarget>,
+  now: number,
 ): Insertable<DeliveryRow>[] {
   const entry = entryOf(row)
   const announcement = announcementOf(entry, entry.time)
@@ -50,9 +61,9 @@ function deliveriesOf(
       body: jsonText(body),
       state: 'pending',
       attempts: 0,
-      created_at: row.time,
-      due_at: row.time,
-      expires_at: row.time + DELIVERY_LIFETIME_MS,
+      created_at: now,
+      due_at: now,
+      expires_at: now + DELIVERY_LIFETIME_MS,
       last_attempt_at: null,
       finished_at: null,
       error: null,

@@ -1,9 +1,11 @@
 import type { Kysely } from 'kysely'
+import { auditEntry } from '../domain/audit.ts'
 import type { AuditOutcome, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import type { AuditedWrites } from './audited-writes.ts'
 import { LIVE_STATES } from './batch-rows.ts'
 import { hashAt } from './chain-rows.ts'
 import type { Database } from './database.ts'
+import { sharedTime } from './shared-time.ts'
 import type { AuditEntryRow, AuditHeadRow, Tables } from './tables.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -74,9 +76,16 @@ export async function prune(
     }),
   )
   signal.throwIfAborted()
-  const reports = await database.write((transaction) => pruneReports(transaction, olderThan))
-  const operations = await database.write((transaction) => pruneOperations(transaction, olderThan))
-  const deadLetters = await database.write((transaction) => pruneLetters(transaction, olderThan))
+  const reports = await database.write((transaction) =>
+    removeEnded(transaction, 'reports', olderThan),
+  )
+  const { operations, deadLetters } = await database.write(async (transaction) => {
+    const before = await sharedTime(transaction, database.dialect, olderThan, now())
+    return {
+      operations: await removeEnded(transaction, 'architecture_operations', before),
+      deadLetters: await removeEnded(transaction, 'deliveries', before),
+    }
+  })
   return { entries, batches, reports, operations, deadLetters }
 }
 
@@ -189,17 +198,12 @@ function withheldEntry(clock: number, lastEntry: number): NewAuditEntry {
 }
 
 function retentionEntry(outcome: AuditOutcome, details: JsonObject): NewAuditEntry {
-  return {
+  return auditEntry({
     action: 'audit_pruned',
     outcome,
     actor: 'service',
-    requestId: '',
-    userId: null,
-    subjectId: null,
-    before: null,
-    after: null,
     details,
-  }
+  })
 }
 
 async function pruneBatches(db: Kysely<Tables>, olderThan: number): Promise<number> {
@@ -238,30 +242,24 @@ async function pruneBatches(db: Kysely<Tables>, olderThan: number): Promise<numb
   return old.length
 }
 
-async function pruneReports(db: Kysely<Tables>, olderThan: number): Promise<number> {
-  const { numDeletedRows } = await db
-    .deleteFrom('reports')
-    .where('state', '<>', 'running')
-    .where('finished_at', '<', olderThan)
-    .executeTakeFirstOrThrow()
-  return Number(numDeletedRows)
-}
-
 /** Changes of the organisation's list go too: after so long nobody takes one back. */
-async function pruneOperations(db: Kysely<Tables>, olderThan: number): Promise<number> {
-  const { numDeletedRows } = await db
-    .deleteFrom('architecture_operations')
-    .where('state', '<>', 'started')
-    .where('finished_at', '<', olderThan)
-    .executeTakeFirstOrThrow()
-  return Number(numDeletedRows)
-}
+const ENDED = {
+  reports: ['succeeded', 'failed'],
+  architecture_operations: ['succeeded', 'unchanged', 'failed', 'interrupted'],
+  // What has arrived goes by a rule of its own.
+  deliveries: ['dead'],
+} as const
 
-async function pruneLetters(db: Kysely<Tables>, olderThan: number): Promise<number> {
+/** @param before by the clock that set the ends, epoch milliseconds */
+async function removeEnded(
+  db: Kysely<Tables>,
+  table: keyof typeof ENDED,
+  before: number,
+): Promise<number> {
   const { numDeletedRows } = await db
-    .deleteFrom('deliveries')
-    .where('state', '=', 'dead')
-    .where('finished_at', '<', olderThan)
+    .deleteFrom(table)
+    .where('state', 'in', ENDED[table])
+    .where('finished_at', '<', before)
     .executeTakeFirstOrThrow()
   return Number(numDeletedRows)
 }

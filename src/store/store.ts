@@ -12,7 +12,7 @@ import type { StoreState } from './database.ts'
 import { createDialect } from './dialect.ts'
 import type { DatabaseLocation } from './dialect.ts'
 import { OrganizationBinding } from './organization-binding.ts'
-import { Deliveries } from './deliveries.ts'
+import { Deliveries, releaseDeliveries } from './deliveries.ts'
 import { abandonOperations, Operations } from './operations.ts'
 import { endInterruptedReports, Reports } from './reports.ts'
 import { prune, removeExpired } from './retention.ts'
@@ -100,6 +100,7 @@ export function openStore(options: StoreOptions): Store {
     found ??= opened
     await endInterruptedReports(db, dialect.kind, now())
     await abandonOperations(db, dialect.kind, now())
+    await releaseDeliveries(db, dialect.kind)
     await removeExpired(db, now())
   })
   const verify = async (signal: AbortSignal): Promise<Verification> => {

@@ -1,6 +1,7 @@
 import { Agent } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Delivery, EventTarget, Sent, WebhookSender } from '../domain/delivery.ts'
+import { retryAfterSeconds } from '../domain/retry-after.ts'
 import type { Secret } from '../domain/secret.ts'
 import { sign } from './sign.ts'
 
@@ -14,8 +15,8 @@ const USER_AGENT = 'genesys-permission-check'
 export type WebhookSenderOptions = {
   /** Addresses may hold tokens: they are shown to nobody. */
   readonly addresses: Readonly<Partial<Record<EventTarget, Secret>>>
-  /** `whsec_…`; needed where there is an address. */
-  readonly secret: Secret | undefined
+  /** `whsec_…`, one or, while it is changed, two; needed where there is an address. */
+  readonly secrets: readonly Secret[]
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly timeoutMs?: number
@@ -31,16 +32,16 @@ export function openWebhookSender(options: WebhookSenderOptions): WebhookSender 
   return {
     async send(delivery, signal): Promise<Sent> {
       const address = options.addresses[delivery.target]
-      if (address === undefined || options.secret === undefined) {
+      if (address === undefined) {
         return { ok: false, error: 'no address is configured' }
       }
       const late = AbortSignal.timeout(timeoutMs)
       const request = {
-        ...requestOf(delivery, address, options.secret, options.now()),
+        ...requestOf(delivery, address, options),
         signal: AbortSignal.any([signal, late]),
       }
       try {
-        return await sentBy(await agent.request(request))
+        return await sentBy(await agent.request(request), options.now())
       } catch (error) {
         signal.throwIfAborted()
         const reason = late.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
@@ -56,8 +57,7 @@ export function openWebhookSender(options: WebhookSenderOptions): WebhookSender 
 function requestOf(
   { id, body }: Delivery,
   address: Secret,
-  secret: Secret,
-  now: number,
+  { secrets, now }: Pick<WebhookSenderOptions, 'secrets' | 'now'>,
 ): Dispatcher.RequestOptions & { readonly origin: string } {
   const { origin, pathname, search } = new URL(address.reveal())
   return {
@@ -67,21 +67,24 @@ function requestOf(
     headers: {
       'content-type': 'application/json',
       'user-agent': USER_AGENT,
-      ...sign({ id, body, seconds: Math.floor(now / 1_000) }, secret),
+      ...sign({ id, body, seconds: Math.floor(now() / 1_000) }, secrets),
     },
     body,
   }
 }
 
 /** The status decides: what comes behind it is thrown away, and may be cut off. */
-async function sentBy({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Sent> {
+async function sentBy(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  now: number,
+): Promise<Sent> {
   await body.dump({ limit: MAX_ANSWER_BYTES }).catch(() => undefined)
   if (statusCode >= 200 && statusCode < 300) return { ok: true }
   const error = `answered ${statusCode}`
-  const seconds = Number(headers['retry-after'])
-  return Number.isFinite(seconds) && seconds > 0
-    ? { ok: false, error, retryAfterSeconds: seconds }
-    : { ok: false, error }
+  const seconds = retryAfterSeconds(String(headers['retry-after'] ?? ''), now)
+  return seconds === undefined
+    ? { ok: false, error }
+    : { ok: false, error, retryAfterSeconds: seconds }
 }
 
 /** A code says enough; a message may name the address. */

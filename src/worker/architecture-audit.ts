@@ -27,6 +27,9 @@ export function isUnexecuted(error: unknown): boolean {
   return error.upstream !== undefined && UNEXECUTED_STATUSES.has(error.upstream.status)
 }
 
+/** Of a request that has many faults. */
+const MAX_FIELDS = 100
+
 /** What the trail tells of an operation. */
 export type ToldOperation = Omit<NewOperation, 'payload'> & {
   /** SHA-256, in hex, over the canonical JSON of the request, as it was asked. */
@@ -41,8 +44,10 @@ export type ToldEnd = {
   readonly latencyMs: number | null
   readonly before?: Json
   readonly after?: Json
-  /** What the outcome calls for: `attempts`, `reason`, `upstream`. */
+  /** What the outcome calls for: `attempts`, `reason`, `recovered`. */
   readonly details?: JsonObject
+  /** Why there is nothing of it. */
+  readonly failure?: Failure
 }
 
 /** What a payload holds beside what is to be done. */
@@ -85,14 +90,13 @@ export function startedEntry(id: string, operation: ToldOperation): NewAuditEntr
  * The entry of an operation's end. Details of networks are `{operation, payloadHash, resultStatus,
  * resultId, latencyMs, entryCount}`, those of environments `{action, environment_id,
  * environment_name, latency_ms, status, operator, payload_hash}`; status is `SUCCESS` or `FAILURE`.
+ * After a failure there are `reason`, `fields` of the faults and what the platform answered
+ * (`upstream`).
  *
  * @param id of the operation; null for one that was refused before it began
  */
-export function endEntry(
-  id: string | null,
-  operation: ToldOperation,
-  { outcome, resultId, latencyMs, before = null, after = null, details = {} }: ToldEnd,
-): NewAuditEntry {
+export function endEntry(id: string | null, operation: ToldOperation, end: ToldEnd): NewAuditEntry {
+  const { outcome, resultId, latencyMs, before = null, after = null, failure, details = {} } = end
   const { kind, name, requestedBy, requestId, payloadHash, entryCount, undoes } = operation
   const status = STATUS[outcome]
   const told: JsonObject =
@@ -123,7 +127,28 @@ export function endEntry(
     subjectId: id,
     before,
     after,
-    details: { ...told, ...(undoes ? { undoes } : {}), ...details },
+    details: {
+      ...told,
+      ...(undoes ? { undoes } : {}),
+      ...(failure ? failureDetails(kind, failure) : {}),
+      ...details,
+    },
+  }
+}
+
+/**
+ * A message may hold what was asked for, or what the platform makes of it: networks, the caller's
+ * address. So the reason is a code, except for environments that the platform was not asked about:
+ * there the message is ours and names nothing but what the entry has anyway.
+ */
+function failureDetails(kind: OperationKind, failure: Failure): JsonObject {
+  const { code, message, field, faults = [], upstream } = failure
+  const named = faults.length > 0 ? faults.map((fault) => fault.field) : [field ?? []].flat()
+  const fields = [...new Set(named)].slice(0, MAX_FIELDS)
+  return {
+    reason: kind === 'environment' && upstream === undefined ? message : code,
+    ...(fields.length > 0 ? { fields } : {}),
+    ...(upstream ? { upstream } : {}),
   }
 }
 
@@ -147,13 +172,13 @@ function actionOf({ kind, undoes }: ToldOperation): AuditAction {
   return undoes === undefined ? 'organization_allowlist_replace' : 'organization_allowlist_undo'
 }
 
-/** How an operation ended that threw; a reason that nobody expected is not shown. */
+/** How an operation ended that threw; an error that nobody expected is not shown. */
 export function failedEnd(error: unknown, latencyMs: number | null): ToldEnd {
-  const failure = error instanceof Failure ? error : undefined
-  const outcome = failure && REFUSALS.has(failure.code) ? 'refused' : 'failed'
-  const { message: reason = 'an unexpected error', upstream } = failure ?? {}
-  const details: JsonObject = upstream ? { reason, upstream } : { reason }
-  return { outcome, resultId: null, latencyMs, details }
+  const ended = { resultId: null, latencyMs } as const
+  if (!(error instanceof Failure)) {
+    return { ...ended, outcome: 'failed', details: { reason: 'an unexpected error' } }
+  }
+  return { ...ended, outcome: REFUSALS.has(error.code) ? 'refused' : 'failed', failure: error }
 }
 
 /** A list of networks as the trail shows it: not in clear. */

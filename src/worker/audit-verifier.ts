@@ -1,3 +1,4 @@
+import { auditEntry } from '../domain/audit.ts'
 import type { AuditTrail, NewAuditEntry, Verification } from '../domain/audit.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -102,15 +103,10 @@ function brokenEntry(
   { checked, head, witness }: Verification,
   broken: NonNullable<Verification['broken']>,
 ): NewAuditEntry {
-  return {
+  return auditEntry({
     action: 'audit_verification',
     outcome: 'failed',
     actor: 'service',
-    requestId: '',
-    userId: null,
-    subjectId: null,
-    before: null,
-    after: null,
     details: { ...broken, checked, head, witness },
-  }
+  })
 }

@@ -1,7 +1,8 @@
-import { EVENT_TARGETS } from '../domain/delivery.ts'
+import { MAX_DELIVERY_PAUSE_MS } from '../domain/delivery.ts'
 import type {
   AttemptEnd,
   ClaimedDelivery,
+  DeliveryState,
   DeliveryStore,
   EventTarget,
   Sent,
@@ -18,19 +19,27 @@ const MAX_IN_HAND = 4
 const LEASE_MS = 30_000
 /** How often what became due, or was left behind by another instance, is looked for. */
 const POLL_MS = 1_000
+/** How often what waits is counted where there is nobody to send it to. */
+const IDLE_POLL_MS = 60_000
 /** The longest pause while the store is no help. */
 const MAX_POLL_MS = 30_000
 /** Pauses after a failed attempt: doubled each time, and up to a half shorter by chance. */
 const FIRST_PAUSE_MS = 2_000
 const MAX_PAUSE_MS = 15 * 60_000
-/** The longest that a receiver may put us off. */
-const MAX_ASKED_MS = 60 * 60_000
 /** What arrived is kept for so long, and looked for so often. */
 const KEPT_MS = 7 * 24 * 60 * 60_000
 const CLEAN_UP_MS = 60 * 60_000
 
 export type DeliveryRunnerOptions = {
-  readonly store: Pick<DeliveryStore, 'claim' | 'settle' | 'counts' | 'removeDelivered'>
+  readonly store: Pick<
+    DeliveryStore,
+    'claim' | 'settle' | 'giveUpOthers' | 'counts' | 'removeDelivered'
+  >
+  /**
+   * Those that this instance has an address for. Another one may have the others', so what waits for
+   * them is left alone until its time is over.
+   */
+  readonly targets: readonly EventTarget[]
   readonly sender: WebhookSender
   readonly metrics: Pick<Metrics, 'delivered' | 'deliveriesSeen'>
   readonly logger: Logger
@@ -57,7 +66,7 @@ export class DeliveryRunner {
   constructor(options: DeliveryRunnerOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    for (const target of EVENT_TARGETS) this.#inHand.set(target, new Set())
+    for (const target of options.targets) this.#inHand.set(target, new Set())
   }
 
   /** Begins with what was left behind. To be called once. */
@@ -86,15 +95,20 @@ export class DeliveryRunner {
       this.#waiting = new AbortController()
       await this.#round()
       if (this.#woken) continue
-      const ms = Math.min(POLL_MS * 2 ** this.#troubles, MAX_POLL_MS)
+      const ms = this.#pauseMs()
       await this.#clock.pause(ms, this.#waiting.signal).catch(() => undefined)
     }
   }
 
+  #pauseMs(): number {
+    if (this.#troubles > 0) return Math.min(POLL_MS * 2 ** this.#troubles, MAX_POLL_MS)
+    return this.#options.targets.length === 0 ? IDLE_POLL_MS : POLL_MS
+  }
+
   async #round(): Promise<void> {
-    const { store, metrics, logger } = this.#options
+    const { store, targets, metrics, logger } = this.#options
     try {
-      for (const target of EVENT_TARGETS) await this.#claimFor(target)
+      for (const target of targets) await this.#claimFor(target)
       metrics.deliveriesSeen(await store.counts())
       await this.#cleanUp()
       this.#troubles = 0
@@ -128,11 +142,12 @@ export class DeliveryRunner {
     try {
       const sent = await sender.send(delivery, this.#stopping.signal)
       const end = this.#endOf(delivery, sent)
-      const settled = await store.settle(delivery, end)
-      if (!settled) log.warn('a delivery was taken over while it was sent')
-      metrics.delivered(target, resultOf(end))
-      if (end.state === 'dead') log.error({ reason: end.error }, 'a delivery was given up')
-      else if (end.state === 'pending') log.warn({ reason: end.error }, 'a delivery failed')
+      const state = await store.settle(delivery, end)
+      if (state === undefined) log.warn('a delivery was taken over while it was sent')
+      metrics.delivered(target, resultOf(end, state))
+      if (end.state === 'delivered') return
+      if (state === 'dead') log.error({ reason: end.error }, 'a delivery was given up')
+      else log.warn({ reason: end.error }, 'a delivery failed')
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       log.warn({ err: error }, 'a delivery has no recorded end: it is made again')
@@ -144,21 +159,24 @@ export class DeliveryRunner {
     const { error, retryAfterSeconds = 0 } = sent
     const { random = Math.random } = this.#options
     const fullMs = Math.min(FIRST_PAUSE_MS * 2 ** (delivery.attempts - 1), MAX_PAUSE_MS)
-    const askedMs = Math.min(retryAfterSeconds * 1_000, MAX_ASKED_MS)
+    const askedMs = Math.min(retryAfterSeconds * 1_000, MAX_DELIVERY_PAUSE_MS)
     const pauseMs = Math.max(fullMs * (1 - random() / 2), askedMs)
-    const dueAt = Math.ceil(this.#clock.now() + pauseMs)
-    return dueAt < delivery.expiresAt
-      ? { state: 'pending', dueAt, error }
-      : { state: 'dead', error }
+    return { state: 'failed', pauseMs, error }
   }
 
   async #cleanUp(): Promise<void> {
     if (this.#clock.elapsed() - this.#cleanedAt < CLEAN_UP_MS) return
     this.#cleanedAt = this.#clock.elapsed()
-    await this.#options.store.removeDelivered(this.#clock.now() - KEPT_MS)
+    const { store, targets, logger } = this.#options
+    const count = await store.giveUpOthers(targets)
+    if (count > 0) logger.error({ count }, 'deliveries without an address were given up')
+    await store.removeDelivered(KEPT_MS)
   }
 }
 
-function resultOf({ state }: AttemptEnd): 'delivered' | 'failed' | 'dead' {
-  return state === 'pending' ? 'failed' : state
+function resultOf(
+  { state }: AttemptEnd,
+  made: DeliveryState | undefined,
+): 'delivered' | 'failed' | 'dead' {
+  return state === 'failed' && made === 'dead' ? 'dead' : state
 }

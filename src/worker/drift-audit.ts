@@ -1,3 +1,4 @@
+import { auditEntry } from '../domain/audit.ts'
 import type { Json, NewAuditEntry } from '../domain/audit.ts'
 import { subjectDrift } from '../domain/compare-matrices.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
@@ -88,15 +89,13 @@ function sinceOf(before: Matrix): string {
   return new Date(before.takenAt).toISOString()
 }
 
-function emptyEntry(rebuild: Rebuild) {
-  return {
+function emptyEntry(rebuild: Rebuild): NewAuditEntry {
+  return auditEntry({
     action: 'drift',
     outcome: 'succeeded',
     actor: 'platform',
-    requestId: '',
-    userId: null,
     subjectId: rebuild.id,
-  } as const
+  })
 }
 
 function stateOf(subject: SubjectFact | undefined): Json {

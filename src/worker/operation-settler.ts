@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type {
-  ArchitectureOperation,
+  AbandonedOperation,
   OperationKind,
   OperationLease,
   OperationStore,
@@ -93,14 +93,14 @@ export class OperationSettler {
     }
   }
 
-  async #settle(operation: ArchitectureOperation): Promise<void> {
+  async #settle(operation: AbandonedOperation): Promise<void> {
     const { store, platform, logger } = this.#options
-    const { id, kind, abandonedAt } = operation
+    const { id, kind, abandonedMs } = operation
     const signal = this.#stopping.signal
     const { end, told, certain, claimed } = await settleOperation({ operation, platform, signal })
     const patienceMs = this.#options.patienceMs ?? PATIENCE_MS[kind]
     // The platform may show it a little later: it is looked for again.
-    if (!certain && (abandonedAt ?? 0) + patienceMs > this.#clock.now()) return
+    if (!certain && abandonedMs < patienceMs) return
     const audit = (as: ToldEnd) => [endEntry(id, toldOf(operation), as)]
     const other = claimed && { end: claimed.end, audit: audit(claimed.told) }
     await store.end(id, end, audit(told), other)

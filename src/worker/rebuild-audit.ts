@@ -1,3 +1,4 @@
+import { auditEntry } from '../domain/audit.ts'
 import type { AuditTrail, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import { isEmptyDrift } from '../domain/compare-matrices.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
@@ -123,20 +124,16 @@ function rebuildEntry(rebuild: Rebuild, matrix: Matrix | undefined): NewAuditEnt
         roles: matrix.roleCount,
       }
     : {}
-  return {
+  return auditEntry({
     action: 'rebuild',
     outcome: state === 'running' ? 'started' : state,
     actor: unattended && requestedBy === 'start' ? 'service' : requestedBy,
-    requestId: '',
-    userId: null,
     subjectId: id,
-    before: null,
-    after: null,
     details: {
       allowShrink,
       ...(revision === undefined ? {} : { revision }),
       ...(error === undefined ? {} : { reason: error }),
       ...counts,
     },
-  }
+  })
 }

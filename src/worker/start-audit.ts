@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { auditEntry } from '../domain/audit.ts'
 import type { AuditTrail, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import { NO_NAMES } from '../domain/organization-names.ts'
 import type { RoleRule } from '../domain/role-rules.ts'
@@ -71,15 +72,10 @@ export class StartAudit {
    */
   #entry(startedAt: string, witness: JsonObject): NewAuditEntry {
     const { version, rules, retentionDays } = this.#options
-    const entry: NewAuditEntry = {
+    const entry: NewAuditEntry = auditEntry({
       action: 'service_started',
       outcome: 'succeeded',
       actor: 'service',
-      requestId: '',
-      userId: null,
-      subjectId: null,
-      before: null,
-      after: null,
       details: {
         startedAt,
         version,
@@ -89,7 +85,7 @@ export class StartAudit {
         retentionDays,
         witness,
       },
-    }
+    })
     return fitEntry(entry, NO_NAMES)
   }
 }

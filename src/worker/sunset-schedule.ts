@@ -1,3 +1,4 @@
+import { auditEntry } from '../domain/audit.ts'
 import type { NewAuditEntry } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
 import { subjectFacts } from '../domain/matrix-facts.ts'
@@ -114,19 +115,16 @@ export class SunsetSchedule {
 }
 
 function acceptedEntry(batchId: string, userId: string, sunsets: readonly Sunset[]): NewAuditEntry {
-  return {
+  return auditEntry({
     action: 'role_changes_accepted',
     outcome: 'succeeded',
     actor: SUNSET_ACTOR,
-    requestId: '',
     userId,
     subjectId: batchId,
-    before: null,
-    after: null,
     details: {
       sunsets: sunsets.map(({ roleId, divisionId, until, batchId: setBy, requestedBy }) => {
         return { roleId, divisionId, until, setBy, requestedBy }
       }),
     },
-  }
+  })
 }

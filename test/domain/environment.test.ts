@@ -1,6 +1,10 @@
 import { test } from 'tap'
 import { validateEnvironment } from '../../src/domain/environment.ts'
 import type { RequestedEnvironment } from '../../src/domain/environment.ts'
+import { buildMatrix } from '../../src/domain/build-matrix.ts'
+import { Matrix } from '../../src/domain/matrix.ts'
+import { roleNamesOf } from '../../src/domain/role-names.ts'
+import { worldFacts } from '../worker/support/change-world.ts'
 
 const VALID: RequestedEnvironment = {
   name: 'staging-eu',
@@ -85,4 +89,18 @@ test('a role that the organisation does not know is a warning, with the nearest 
     { field: 'accessControl/1/role', message: 'is no role of the organisation' },
   ])
   t.same(validateEnvironment({ ...VALID, accessControl }, undefined).warnings, [])
+})
+
+test('only the first few unknown roles come with the nearest name', async (t) => {
+  const accessControl = Array.from({ length: 100 }, () => ({ role: 'agent', permission: 'full' }))
+  const { warnings } = check({ accessControl })
+  t.equal(warnings.length, 100)
+  t.equal(warnings.filter(({ suggestion }) => suggestion === 'Agent').length, 5)
+})
+
+test('the names of a matrix’s roles are read once', async (t) => {
+  const matrix = new Matrix(buildMatrix(worldFacts()))
+  const names = roleNamesOf(matrix)
+  t.ok(names.has('agent'))
+  t.equal(roleNamesOf(matrix), names)
 })

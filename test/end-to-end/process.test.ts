@@ -316,7 +316,7 @@ test('a disk without room costs the snapshot, and nothing else', async (t) => {
   t.equal(await soundRevision(t, service.caller, expected), 1, 'the sound one serves')
 })
 
-test('the demo prints a curl that works and leaves nothing behind', async (t) => {
+test('the demo prints curls that work, receives their events, and leaves nothing behind', async (t) => {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
   t.equal(scripts.demo, 'node simulator/demo.ts')
   await using folder = await temporaryFolder()
@@ -333,13 +333,30 @@ test('the demo prints a curl that works and leaves nothing behind', async (t) =>
     t.equal(response.status, 200)
     t.match(await response.json(), { allowed: true })
   }
-  const posted = /curl -s -H '(\S+): (.+)' -H '(\S+): (.+)' '(\S+)' -d '(.+)'/.exec(text) ?? []
-  const [, name = '', authorization = '', type = '', json = '', url = '', body = ''] = posted
-  const headers = { [name]: authorization, [type]: json }
-  const simulated = await fetch(url, { method: 'POST', headers, body })
-  const told = JSON.parse(await simulated.text())
-  t.match(told, { entries: [{ addedPermissions: [] }], blastRadius: { users: 1 } })
-  t.ok(told.entries[0].removedPermissions.length > 0)
+  const posts = text.matchAll(/curl -s -H '(\S+): (.+)' -H '(\S+): (.+)' '(\S+)' -d '(.+)'/g)
+  const answers: { readonly status: number; readonly body: unknown }[] = []
+  for (const posted of posts) {
+    const [, name = '', authorization = '', type = '', json = '', url = '', body = ''] = posted
+    const headers = { [name]: authorization, [type]: json }
+    const response = await fetch(url, { method: 'POST', headers, body })
+    answers.push({ status: response.status, body: await response.json() })
+  }
+  t.match(answers, [
+    {
+      status: 200,
+      body: {
+        entries: [{ addedPermissions: [], removedPermissions: [/./] }],
+        blastRadius: { users: 1 },
+      },
+    },
+    { status: 200, body: { valid: false, errors: [{ suggestion: '8.8.8.0/24' }] } },
+    { status: 201, body: { allowlistId: String } },
+    { status: 201, body: { environmentId: String, warnings: { length: 0 } } },
+  ])
+  for (const event of ['callback: ALLOWLIST_CREATED', 'monitoring: environment.created']) {
+    const line = new RegExp(`^event for ${event} .* \\(signature verified\\)$`, 'm')
+    await until(`${event} arrives`, () => line.test(demo.stdout()))
+  }
   const [, docs = ''] = /(\S+\/docs)/.exec(text) ?? []
   const [, adminKey = ''] = /admin plane\s+\S+\s+key (\S+)/.exec(text) ?? []
   const basic = `Basic ${Buffer.from(`anyone:${adminKey}`).toString('base64')}`

@@ -98,7 +98,7 @@ test('every variable at fault is told of once', (t) => {
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
 test('webhooks come with a secret, which may be a file', (t) => {
-  t.match(configOf({}), { maxEnvironments: 5, webhooks: { addresses: {}, secret: undefined } })
+  t.match(configOf({}), { maxEnvironments: 5, webhooks: { addresses: {}, secrets: [] } })
   const folder = t.testdir({ secret: `${WEBHOOK_SECRET}\n` })
   const { webhooks } = configOf({
     GENESYS_SIM_CALLBACK_URL: 'https://siem.example/hook?token=hunter2',
@@ -107,12 +107,29 @@ test('webhooks come with a secret, which may be a file', (t) => {
   })
   t.equal(webhooks.addresses.callback?.reveal(), 'https://siem.example/hook?token=hunter2')
   t.equal(webhooks.addresses.monitoring?.reveal(), 'http://127.0.0.1:9/')
-  t.equal(webhooks.secret?.reveal(), WEBHOOK_SECRET)
+  t.same(
+    webhooks.secrets.map((secret) => secret.reveal()),
+    [WEBHOOK_SECRET],
+  )
   t.notMatch(JSON.stringify(webhooks), /hunter2|whsec/)
   t.match(
     faultOf({ MONITORING_WEBHOOK_URL: 'http://127.0.0.1:9/' }),
     /WEBHOOK_SECRET is missing: MONITORING_WEBHOOK_URL is set/,
   )
+  t.end()
+})
+
+test('a secret of webhooks is changed by giving both for a while', (t) => {
+  const other = `whsec_${Buffer.alloc(24, 8).toString('base64')}`
+  for (const both of [`${WEBHOOK_SECRET},${other}`, `${WEBHOOK_SECRET}, ${other}`]) {
+    t.same(
+      configOf({ WEBHOOK_SECRET: both }).webhooks.secrets.map((secret) => secret.reveal()),
+      [WEBHOOK_SECRET, other],
+    )
+  }
+  for (const wrong of [`${other},`, `${other},hunter2`, [other, other, other].join()]) {
+    t.match(faultOf({ WEBHOOK_SECRET: wrong }), /WEBHOOK_SECRET must be whsec_/)
+  }
   t.end()
 })
 

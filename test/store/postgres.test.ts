@@ -119,6 +119,45 @@ test('leases go by the clock of the server, whatever those of the services say',
   t.equal(await ahead.roleChanges.claim('two', 60_000), undefined)
 })
 
+test('operations and deliveries go by the clock of the server too', async (t) => {
+  const database = await server.createDatabase(t)
+  const { store } = openTestStore(t, database, { eventTargets: ['callback'] })
+  const ahead = openTestStore(t, database, {
+    clock: { now: START + 60 * 60_000 },
+    witnessFile: `${database.folder}/ahead.json`,
+  }).store
+  const lease = { owner: 'one', leaseMs: 60_000 }
+  const operation = {
+    kind: 'environment',
+    name: 'dev',
+    payload: {},
+    requestedBy: 'anna',
+    requestId: '',
+  } as const
+  const begun = await store.operations.begin(operation, lease, () => [])
+  if (!begun) throw new Error('it was refused')
+  t.equal(await ahead.operations.claimAbandoned({ owner: 'two', leaseMs: 1 }), undefined)
+  await ahead.operations.renew([begun.id], lease)
+  t.equal(await store.operations.claimAbandoned({ owner: 'two', leaseMs: 1 }), undefined)
+  await store.operations.end(begun.id, { state: 'succeeded', resultId: 'e1' }, [])
+  const minute = 60_000
+  for (const [each, now] of [
+    [store, START],
+    [ahead, START + 60 * minute],
+  ] as const) {
+    t.same(await each.operations.environmentsSince(now - minute), [{ id: 'e1', name: 'dev' }])
+    t.same(await each.operations.environmentsSince(now + minute), [])
+  }
+  await store.audit.append([entry({ action: 'role_changes_ended', subjectId: 'a' })])
+  const claim = { limit: 1, leaseMs: minute }
+  const [claimed] = await store.deliveries.claim('callback', claim)
+  if (!claimed) throw new Error('nothing was claimed')
+  t.same(await ahead.deliveries.claim('callback', claim), [])
+  const failed = { state: 'failed', pauseMs: minute, error: 'no' } as const
+  t.equal(await ahead.deliveries.settle(claimed, failed), 'pending')
+  t.same(await ahead.deliveries.claim('callback', claim), [])
+})
+
 test('a refused password reaches no message and no log', async (t) => {
   const database = await server.createDatabase(t)
   const wrong = 'not-the-password'

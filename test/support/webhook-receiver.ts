@@ -77,8 +77,14 @@ export async function startReceiver(t: {
 /** Checks a message as the convention tells receivers to. */
 export function isGenuine({ headers, text }: Received): boolean {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': given } = headers
-  const [version, signature = ''] = String(given).split(',')
   const expected = createHmac('sha256', KEY).update([id, timestamp, text].join('.')).digest()
-  const bytes = Buffer.from(signature, 'base64')
-  return version === 'v1' && bytes.length === expected.length && timingSafeEqual(bytes, expected)
+  return String(given)
+    .split(' ')
+    .some((each) => {
+      const [version, signature = ''] = each.split(',')
+      const bytes = Buffer.from(signature, 'base64')
+      return (
+        version === 'v1' && bytes.length === expected.length && timingSafeEqual(bytes, expected)
+      )
+    })
 }

@@ -25,11 +25,13 @@ const delivery: Delivery = {
   error: null,
 }
 
-async function open(t: Test, timeoutMs = 5_000) {
+const SECRETS = [new Secret(WEBHOOK_SECRET)]
+
+async function open(t: Test, timeoutMs = 5_000, secrets: readonly Secret[] = SECRETS) {
   const receiver = await startReceiver(t)
   const sender = openWebhookSender({
     addresses: { callback: new Secret(receiver.url) },
-    secret: new Secret(WEBHOOK_SECRET),
+    secrets,
     now: () => NOW,
     timeoutMs,
   })
@@ -43,7 +45,7 @@ test('a signature is that of the convention’s own example', (t) => {
     seconds: 1614265330,
     body: '{"test": 2432232314}',
   }
-  t.same(sign(message, new Secret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')), {
+  t.same(sign(message, [new Secret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')]), {
     'webhook-id': message.id,
     'webhook-timestamp': '1614265330',
     'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
@@ -82,6 +84,45 @@ test('what is no 2xx has not arrived, and no redirect is followed', async (t) =>
     error: 'answered 503',
     retryAfterSeconds: 17,
   })
+})
+
+test('a receiver may name the time from which it wants to be asked again', async (t) => {
+  const { receiver, sender } = await open(t)
+  const answers = {
+    'Sat, 21 Nov 2026 12:32:01 GMT': 121,
+    'Sat, 21 Nov 2026 12:00:00 GMT': 0,
+    soon: undefined,
+    '2030': 2_030,
+    '-5': undefined,
+  }
+  for (const [header, seconds] of Object.entries(answers)) {
+    receiver.answer = (response) => {
+      response.writeHead(429, { 'retry-after': header }).end()
+    }
+    t.same(
+      await sender.send(delivery, never),
+      {
+        ok: false,
+        error: 'answered 429',
+        ...(seconds === undefined ? {} : { retryAfterSeconds: seconds }),
+      },
+      header,
+    )
+  }
+})
+
+test('while a secret is changed a receiver may know either', async (t) => {
+  const other = new Secret(`whsec_${Buffer.alloc(32, 9).toString('base64')}`)
+  for (const secrets of [
+    [...SECRETS, other],
+    [other, ...SECRETS],
+  ]) {
+    const { receiver, sender } = await open(t, 5_000, secrets)
+    t.same(await sender.send(delivery, never), { ok: true })
+    const [received] = receiver.received
+    t.ok(received && isGenuine(received))
+    t.match(received?.headers['webhook-signature'], /^v1,\S+ v1,\S+$/)
+  }
 })
 
 test('a receiver that hangs is left after the limit', async (t) => {

@@ -4,21 +4,26 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { DELIVERY_LIFETIME_MS } from '../../src/domain/delivery.ts'
-import type { DeliveryStore, WebhookSender } from '../../src/domain/delivery.ts'
+import { DELIVERY_LIFETIME_MS, EVENT_TARGETS } from '../../src/domain/delivery.ts'
+import type { DeliveryStore, EventTarget, WebhookSender } from '../../src/domain/delivery.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { openStore } from '../../src/store/store.ts'
 import { openWebhookSender } from '../../src/webhooks/webhook-sender.ts'
 import { DeliveryRunner } from '../../src/worker/delivery-runner.ts'
+import type { DeliveryRunnerOptions } from '../../src/worker/delivery-runner.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 import { isGenuine, startReceiver, WEBHOOK_SECRET } from '../support/webhook-receiver.ts'
 import type { Received, WebhookReceiver } from '../support/webhook-receiver.ts'
 import { ManualTime } from './support/manual-time.ts'
 
-const SEND_MS = 100
+const SEND_MS = 5_000
 
 /** Two receivers, a store that queues for both, and runners that bring it to them. */
-async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (store) => store) {
+async function open(
+  t: Test,
+  wrap: (store: DeliveryStore) => DeliveryStore = (store) => store,
+  timeoutMs = SEND_MS,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'deliveries-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const { logger, lines } = recordingLogger()
@@ -40,16 +45,17 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
       callback: new Secret(receivers.callback.url),
       monitoring: new Secret(receivers.monitoring.url),
     },
-    secret: new Secret(WEBHOOK_SECRET),
+    secrets: [new Secret(WEBHOOK_SECRET)],
     now: () => time.now(),
-    timeoutMs: SEND_MS,
+    timeoutMs,
   })
-  let sending = 0
+  let busy = 0
+  const watch = <Value>(work: Promise<Value>): Promise<Value> => {
+    busy += 1
+    return work.finally(() => (busy -= 1))
+  }
   const watched: WebhookSender = {
-    send(delivery, signal) {
-      sending += 1
-      return sender.send(delivery, signal).finally(() => (sending -= 1))
-    },
+    send: (delivery, signal) => watch(sender.send(delivery, signal)),
   }
   const results: string[] = []
   let seen = { pending: 0, dead: 0 }
@@ -59,9 +65,16 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
       seen = counts.callback
     },
   }
-  const startRunner = (): DeliveryRunner => {
-    const deliveries = wrap(store.deliveries)
-    const options = { store: deliveries, sender: watched, metrics, logger, clock: time }
+  const startRunner = (targets: readonly EventTarget[] = EVENT_TARGETS): DeliveryRunner => {
+    const wrapped = wrap(store.deliveries)
+    const deliveries: DeliveryRunnerOptions['store'] = {
+      claim: (...all) => wrapped.claim(...all),
+      settle: (...all) => watch(wrapped.settle(...all)),
+      giveUpOthers: (...all) => wrapped.giveUpOthers(...all),
+      counts: () => wrapped.counts(),
+      removeDelivered: (...all) => wrapped.removeDelivered(...all),
+    }
+    const options = { store: deliveries, targets, sender: watched, metrics, logger, clock: time }
     const runner = new DeliveryRunner({ ...options, random: () => 0 })
     runners.push(runner)
     runner.begin()
@@ -72,13 +85,13 @@ async function open(t: Test, wrap: (store: DeliveryStore) => DeliveryStore = (st
     await sender[Symbol.asyncDispose]()
     await store[Symbol.asyncDispose]()
   })
-  /** Lets time pass, though never while something is being sent, until the condition holds. */
+  /** Lets time pass, though never while something is being sent or settled, until the condition holds. */
   const pass = async (stepMs: number, condition: () => boolean | Promise<boolean>) => {
     const end = performance.now() + 20_000
     while (!(await condition())) {
       if (performance.now() > end)
         throw new Error(`waited in vain: ${JSON.stringify(lines.slice(-5))}`)
-      if (sending === 0 && time.pausing >= runners.length) time.pass(stepMs)
+      if (busy === 0 && time.pausing >= runners.length) time.pass(stepMs)
       await delay(1)
     }
   }
@@ -137,7 +150,7 @@ test('a receiver that is down for a while misses nothing, and keeps nobody else 
 })
 
 test('a receiver that hangs is tried again, and the other one hears everything meanwhile', async (t) => {
-  const { receivers, startRunner, pass, tell } = await open(t)
+  const { receivers, startRunner, pass, tell } = await open(t, (store) => store, 100)
   const { callback, monitoring } = receivers
   callback.answer = () => undefined
   startRunner()
@@ -178,6 +191,7 @@ test('an event whose arrival could not be recorded is sent again under its id', 
     counts: () => store.counts(),
     list: (...all) => store.list(...all),
     retry: (...all) => store.retry(...all),
+    giveUpOthers: (...all) => store.giveUpOthers(...all),
     removeDelivered: (...all) => store.removeDelivered(...all),
     settle: async (claimed, end) => {
       if (claimed.target === 'callback' && failures-- > 0) throw new Error('killed')
@@ -239,6 +253,7 @@ test('a store that is away is waited for', async (t) => {
     counts: () => store.counts(),
     list: (...all) => store.list(...all),
     retry: (...all) => store.retry(...all),
+    giveUpOthers: (...all) => store.giveUpOthers(...all),
     removeDelivered: (...all) => store.removeDelivered(...all),
     settle: (...all) => store.settle(...all),
   }))
@@ -249,4 +264,60 @@ test('a store that is away is waited for', async (t) => {
   away = false
   await pass(1_000, takenBy(receivers.callback, 1))
   t.same(statesOf(receivers.callback.taken, 'a'), ['1'])
+})
+
+test('an instance leaves alone what it has no address for, until its time is over', async (t) => {
+  const claimed: EventTarget[] = []
+  const { store, time, receivers, startRunner, pass, tell, seen, lines } = await open(
+    t,
+    (deliveries) => ({
+      claim: (target, lease) => {
+        claimed.push(target)
+        return deliveries.claim(target, lease)
+      },
+      counts: () => deliveries.counts(),
+      list: (...all) => deliveries.list(...all),
+      retry: (...all) => deliveries.retry(...all),
+      giveUpOthers: (...all) => deliveries.giveUpOthers(...all),
+      removeDelivered: (...all) => deliveries.removeDelivered(...all),
+      settle: (...all) => deliveries.settle(...all),
+    }),
+  )
+  startRunner(['monitoring'])
+  await tell('a', '1')
+  await pass(500, takenBy(receivers.monitoring, 1))
+  await pass(500, () => seen().pending === 1)
+  t.match((await store.deliveries.list({ limit: 2 })).items, [
+    { target: 'monitoring' },
+    { target: 'callback', state: 'pending', attempts: 0, error: null },
+  ])
+  const startedAt = time.now()
+  await pass(30 * 60_000, () => seen().dead === 1)
+  t.ok(time.now() - startedAt >= DELIVERY_LIFETIME_MS - 60_000)
+  t.equal(receivers.callback.received.length, 0)
+  t.notOk(claimed.includes('callback'))
+  t.ok(lines.some(({ level, msg }) => level === 50 && /without an address/.test(msg)))
+})
+
+test('without any address nothing is looked for but the counts', async (t) => {
+  const calls: string[] = []
+  const noted = <Value>(name: string, value: Value): Value => {
+    calls.push(name)
+    return value
+  }
+  const { startRunner, pass, time } = await open(t, (deliveries) => ({
+    claim: (...all) => noted('claim', deliveries.claim(...all)),
+    counts: () => noted('counts', deliveries.counts()),
+    list: (...all) => deliveries.list(...all),
+    retry: (...all) => deliveries.retry(...all),
+    giveUpOthers: (...all) => noted('giveUpOthers', deliveries.giveUpOthers(...all)),
+    removeDelivered: (...all) => noted('removeDelivered', deliveries.removeDelivered(...all)),
+    settle: (...all) => noted('settle', deliveries.settle(...all)),
+  }))
+  startRunner([])
+  const startedAt = time.now()
+  await pass(1_000, () => time.now() - startedAt >= 10 * 60_000)
+  t.same(new Set(calls), new Set(['counts', 'giveUpOthers', 'removeDelivered']))
+  t.equal(calls.filter((name) => name !== 'counts').length, 2, 'once an hour')
+  t.ok(calls.length <= 2 + 11, 'once a minute')
 })

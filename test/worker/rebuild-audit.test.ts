@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import type { NewAuditEntry } from '../../src/domain/audit.ts'
+import type { AuditTrail, NewAuditEntry } from '../../src/domain/audit.ts'
 import { buildMatrix } from '../../src/domain/build-matrix.ts'
 import { compareMatrices } from '../../src/domain/compare-matrices.ts'
 import type { Facts, Grant, SubjectFact } from '../../src/domain/facts.ts'
@@ -12,6 +12,8 @@ import { RebuildAudit } from '../../src/worker/rebuild-audit.ts'
 import { Rebuilder } from '../../src/worker/rebuilder.ts'
 import { UnknownUsers } from '../../src/worker/unknown-users.ts'
 import { RecentlyWrittenGrants } from '../../src/worker/written-grants.ts'
+import { openTestStore } from '../store/support/store-under-test.ts'
+import { createSqliteDatabase } from '../store/support/test-database.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 import { user } from '../support/small-facts.ts'
 import { grant, HELD, userId, workshop, worldFacts } from './support/change-world.ts'
@@ -27,7 +29,11 @@ const PREFLIGHT = {
 }
 
 /** A platform that answers each rebuild with the next facts, or fails as told. */
-function open(answers: (Facts | Error)[], stored: readonly WrittenGrants[] = []) {
+function open(
+  answers: (Facts | Error)[],
+  stored: readonly WrittenGrants[] = [],
+  durable?: Pick<AuditTrail, 'append'>,
+) {
   const { logger, lines } = recordingLogger()
   const time = new ManualTime()
   const entries: NewAuditEntry[] = []
@@ -45,7 +51,7 @@ function open(answers: (Facts | Error)[], stored: readonly WrittenGrants[] = [])
       append: async (appended) => {
         if (trail.broken) throw new Failure('store-unavailable', 'the database is gone')
         entries.push(...appended)
-        return []
+        return (await durable?.append(appended)) ?? []
       },
     },
     metrics: {
@@ -352,4 +358,29 @@ test('entries that wait for a trail that hangs are bounded', async (t) => {
   t.equal(lost, 5)
   gate.resolve([])
   await audit[Symbol.asyncDispose]()
+})
+
+test('drift is one event for each address, however many users have an entry of their own', async (t) => {
+  const { store } = openTestStore(t, await createSqliteDatabase(t), {
+    eventTargets: ['callback', 'monitoring'],
+  })
+  const facts = holding(HELD)
+  const second = { ...facts.subjects[1]!, grants: WITH_WRITER }
+  const others = facts.subjects.filter(({ id }) => id !== second.id && id !== FIRST)
+  const first = user(FIRST, { grants: WITH_WRITER })
+  const drifted = { ...facts, subjects: [first, second, ...others] }
+  const { run, entries } = open([facts, drifted], [], store.audit)
+  await run()
+  const { id: rebuildId } = await run()
+  t.equal(entries.filter(({ userId: told }) => told !== null).length, 2)
+  const { items } = await store.deliveries.list({ limit: 100 })
+  t.same(
+    items.map(({ target, body }) => {
+      const { event, rebuildId: of, revision } = JSON.parse(body) as Record<string, unknown>
+      return { target, event, of, revision }
+    }),
+    ['monitoring', 'callback'].map((target) => {
+      return { target, event: 'drift.detected', of: rebuildId, revision: 2 }
+    }),
+  )
 })

@@ -1,6 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { auditEntry } from '../../domain/audit.ts'
 import type { NewAuditEntry } from '../../domain/audit.ts'
 import { DELIVERY_STATES, EVENT_TARGETS } from '../../domain/delivery.ts'
 import type { Delivery, DeliveryStore } from '../../domain/delivery.ts'
@@ -124,15 +125,11 @@ function instant(time: number): string {
 }
 
 function retryEntry(request: FastifyRequest, id: string): NewAuditEntry {
-  return {
+  return auditEntry({
     action: 'delivery_retried',
     outcome: 'succeeded',
     actor: callerOf(request),
     requestId: request.id,
-    userId: null,
     subjectId: id,
-    before: null,
-    after: null,
-    details: {},
-  }
+  })
 }

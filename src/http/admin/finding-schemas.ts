@@ -22,7 +22,7 @@ export const Warnings = Type.Unsafe<readonly Fault[]>(
 export const ValidationSchema = Type.Unsafe<ReturnType<typeof describeValidation>>(
   Type.Object({
     valid: Type.Boolean(),
-    errors: Type.Array(Finding, { description: 'Every fault found; at most 100' }),
+    errors: Type.Array(Finding, { description: 'Every fault found; at most 1,500' }),
     warnings: Warnings,
   }),
 )

@@ -7,6 +7,7 @@ import type { CreateDatabase } from './test-database.ts'
 
 const eventTargets: readonly EventTarget[] = ['callback', 'monitoring']
 const LEASE = { limit: 10, leaseMs: 30_000 }
+const FAILED = { state: 'failed', pauseMs: 2_000, error: 'answered 500' } as const
 const TIME = '2026-03-01T10:00:00.000Z'
 
 function ended(batchId: string, state = 'succeeded'): NewAuditEntry {
@@ -104,8 +105,22 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
     const { items } = await store.deliveries.list({ limit: 10 })
     t.match(items, [
       { target: 'monitoring', event: 'role_changes.ended', subject: `role-changes ${batch.id}` },
-      { target: 'callback', state: 'pending', attempts: 0, createdAt: START },
+      { target: 'callback', state: 'pending', attempts: 0, error: null },
     ])
+    const [{ createdAt, dueAt, expiresAt } = { createdAt: 0, dueAt: 0, expiresAt: 0 }] = items
+    t.same([dueAt, expiresAt], [createdAt, createdAt + DELIVERY_LIFETIME_MS])
+  })
+
+  test('a clock that was ahead once keeps no event waiting', async (t) => {
+    const { store, clock } = openTestStore(t, await createDatabase(t), { eventTargets })
+    clock.now = START + 24 * 60 * 60_000
+    await store.audit.append([entry()])
+    clock.now = START
+    await store.audit.append([ended('b1')])
+    const [due] = await store.deliveries.claim('callback', LEASE)
+    if (!due) throw new Error('it waits for the time of the chain')
+    t.match(bodyOf(due), { timestamp: '2026-03-02T10:00:00.000Z' }, 'that of its entry')
+    t.equal(due.expiresAt - due.createdAt, DELIVERY_LIFETIME_MS)
   })
 
   test('of each subject one is taken at a time, in order, and by one instance only', async (t) => {
@@ -115,6 +130,7 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
       clock,
       witnessFile: `${database.folder}/other.json`,
     })
+    await Promise.all([store.ready(), other.store.ready()])
     await store.audit.append([ended('a', '1'), ended('a', '2'), ended('b', '1'), ended('a', '3')])
     const taken = await Promise.all([
       store.deliveries.claim('callback', LEASE),
@@ -125,13 +141,13 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
     t.equal(taken.flat().length, 2)
     t.same(await store.deliveries.claim('monitoring', LEASE), [])
     if (!first || !second) return
-    t.equal(await store.deliveries.settle(first, { state: 'delivered' }), true)
-    const dueAt = clock.now + 5_000
-    await other.store.deliveries.settle(second, { state: 'pending', dueAt, error: 'no' })
+    t.equal(await store.deliveries.settle(first, { state: 'delivered' }), 'delivered')
+    const failed = { state: 'failed', pauseMs: 20_000, error: 'no' } as const
+    t.equal(await other.store.deliveries.settle(second, failed), 'pending')
     const [next] = await store.deliveries.claim('callback', LEASE)
     t.match(next && bodyOf(next), { state: '2' })
     t.same(await other.store.deliveries.claim('callback', LEASE), [])
-    clock.now += 5_000
+    await database.passLeaseTime(20_000, clock)
     t.match(await store.deliveries.claim('callback', LEASE), [{ id: second.id, attempts: 2 }])
     t.match(await store.deliveries.counts(), {
       callback: { pending: 3, dead: 0 },
@@ -140,30 +156,82 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
   })
 
   test('what a dead instance had in hand is taken again, and its late word does not count', async (t) => {
-    const { store, clock } = openTestStore(t, await createDatabase(t), {
-      eventTargets: ['callback'],
-    })
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, { eventTargets: ['callback'] })
     const { deliveries } = store
     await store.audit.append([ended('a', '1'), ended('a', '2')])
     const [first] = await deliveries.claim('callback', LEASE)
-    clock.now += LEASE.leaseMs - 1
+    await database.passLeaseTime(LEASE.leaseMs / 2, clock)
     t.same(await deliveries.claim('callback', LEASE), [])
-    clock.now += 1
+    await database.passLeaseTime(LEASE.leaseMs / 2, clock)
     const [again] = await deliveries.claim('callback', LEASE)
     t.equal(again?.id, first?.id)
     if (!first || !again) return
-    t.equal(await deliveries.settle(first, { state: 'dead', error: 'late' }), false)
-    t.equal(await deliveries.settle(again, { state: 'delivered' }), true)
-    t.equal(await deliveries.settle(again, { state: 'delivered' }), false, 'it has arrived')
+    t.equal(await deliveries.settle(first, FAILED), undefined)
+    t.equal(await deliveries.settle(again, { state: 'delivered' }), 'delivered')
+    t.equal(await deliveries.settle(again, { state: 'delivered' }), undefined, 'it has arrived')
     const { items } = await deliveries.list({ limit: 10, state: 'delivered' })
-    t.match(items, [{ id: first.id, attempts: 2, error: null, finishedAt: clock.now }])
-    t.equal(await deliveries.removeDelivered(clock.now), 0)
-    t.equal(await deliveries.removeDelivered(clock.now + 1), 1)
+    t.match(items, [{ id: first.id, attempts: 2, error: null, finishedAt: Number }])
+    await database.passLeaseTime(20_000, clock)
+    t.equal(await deliveries.removeDelivered(60_000), 0)
+    await database.passLeaseTime(60_000, clock)
+    t.equal(await deliveries.removeDelivered(60_000), 1)
+  })
+
+  test('a clock that is set back keeps nothing waiting after a kill', async (t) => {
+    const database = await createDatabase(t)
+    const dying = openTestStore(t, database, {
+      clock: { now: START + 6 * 60 * 60_000 },
+      eventTargets: ['callback'],
+    })
+    await dying.store.audit.append([ended('a'), ended('b')])
+    const [first] = await dying.store.deliveries.claim('callback', { ...LEASE, limit: 1 })
+    if (!first) throw new Error('nothing was claimed')
+    await dying.store.deliveries.settle(first, FAILED)
+    await dying.store.deliveries.claim('callback', LEASE)
+    await dying.close()
+    const { store, clock } = openTestStore(t, database, { witnessFile: dying.witnessFile })
+    // A server has one clock for all, which goes on.
+    if (database.location.kind === 'postgres') await database.passLeaseTime(60_000, clock)
+    const taken = await store.deliveries.claim('callback', LEASE)
+    t.match(taken, [{ subject: /a$/ }, { subject: /b$/ }])
+  })
+
+  test('what is asked for while it is sent is not given up by that attempt', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, { eventTargets: ['callback'] })
+    const { deliveries } = store
+    await store.audit.append([ended('a')])
+    await database.passLeaseTime(DELIVERY_LIFETIME_MS, clock)
+    const [claimed] = await deliveries.claim('callback', LEASE)
+    if (!claimed) throw new Error('nothing was claimed')
+    await deliveries.retry(claimed.id, [])
+    t.equal(await deliveries.settle(claimed, FAILED), 'pending')
+    t.match(await deliveries.list({ limit: 1 }), {
+      items: [{ state: 'pending', error: FAILED.error }],
+    })
+  })
+
+  test('what nobody has an address for is given up when its time is over', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, { eventTargets })
+    const { deliveries } = store
+    await store.audit.append([ended('a')])
+    t.equal(await deliveries.giveUpOthers(['callback']), 0, 'its time has not come')
+    await database.passLeaseTime(DELIVERY_LIFETIME_MS, clock)
+    t.equal(await deliveries.giveUpOthers(eventTargets), 0)
+    t.equal(await deliveries.giveUpOthers(['callback']), 1)
+    t.match((await deliveries.list({ limit: 2, state: 'dead' })).items, [
+      { target: 'monitoring', attempts: 0, error: 'no address is configured', finishedAt: Number },
+    ])
+    await deliveries.claim('callback', LEASE)
+    t.equal(await deliveries.giveUpOthers([]), 0, 'another instance is sending it')
   })
 
   test('a dead letter lets the next one pass and is tried again when it is asked for', async (t) => {
     let queued = 0
-    const { store, clock } = openTestStore(t, await createDatabase(t), {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, {
       eventTargets: ['callback'],
       onQueued: () => void (queued += 1),
     })
@@ -171,23 +239,26 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
     await store.audit.append([ended('a', '1'), ended('a', '2')])
     const [first] = await deliveries.claim('callback', LEASE)
     if (!first) throw new Error('nothing was claimed')
-    await deliveries.settle(first, { state: 'dead', error: 'answered 500' })
+    t.equal(await deliveries.settle(first, FAILED), 'pending')
+    await database.passLeaseTime(DELIVERY_LIFETIME_MS, clock)
+    const [last] = await deliveries.claim('callback', LEASE)
+    t.equal(last?.id, first.id, 'also the last attempt is made')
+    t.equal(last && (await deliveries.settle(last, FAILED)), 'dead')
     t.match(await deliveries.counts(), { callback: { pending: 1, dead: 1 } })
     const [second] = await deliveries.claim('callback', LEASE)
     if (!second) throw new Error('nothing was claimed')
     await deliveries.settle(second, { state: 'delivered' })
-    clock.now += 60_000
     queued = 0
     const audit = [entry({ action: 'delivery_retried', subjectId: first.id })]
     await t.rejects(deliveries.retry(first.id, [oversized()]), { code: 'invalid' })
     t.match(await deliveries.list({ limit: 10, state: 'dead' }), { items: [{ id: first.id }] })
-    t.match(await deliveries.retry(first.id, audit), {
+    const retried = await deliveries.retry(first.id, audit)
+    t.match(retried, {
       id: first.id,
       state: 'pending',
-      dueAt: clock.now,
-      expiresAt: clock.now + DELIVERY_LIFETIME_MS,
+      expiresAt: retried.dueAt + DELIVERY_LIFETIME_MS,
       finishedAt: null,
-      error: 'answered 500',
+      error: FAILED.error,
     })
     t.equal(queued, 1)
     t.match((await store.audit.list({ subjectId: first.id }, { limit: 5 })).items, { length: 1 })

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { NewOperation, OperationEnd } from '../../../src/domain/architecture-operation.ts'
-import { entry, openTestStore, oversized, START } from './store-under-test.ts'
+import { entry, openTestStore, oversized } from './store-under-test.ts'
 import type { CreateDatabase } from './test-database.ts'
 
 const LEASE = { owner: 'one', leaseMs: 30_000 }
@@ -30,7 +30,8 @@ function replacement(before: string[], after: string[], undoes?: string): NewOpe
 /** Operations on networks and environments, whichever database they are in. */
 export function testOperations(createDatabase: CreateDatabase): void {
   test('an operation begins and ends with its entries, or not at all', async (t) => {
-    const { store, clock } = openTestStore(t, await createDatabase(t))
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
     const { operations } = store
     await t.rejects(
       operations.begin(operation(), LEASE, () => [oversized()]),
@@ -38,15 +39,17 @@ export function testOperations(createDatabase: CreateDatabase): void {
     )
     const begun = await operations.begin(operation(), LEASE, (subjectId) => [entry({ subjectId })])
     if (!begun) throw new Error('it was refused')
-    t.same(begun, { ...operation(), id: begun.id, startedAt: START, abandonedAt: null })
+    const { id, startedAt } = begun
+    t.same(begun, { ...operation(), id, startedAt, abandonedAt: null })
     await t.rejects(operations.end(begun.id, DONE, [oversized()]), { code: 'invalid' })
-    clock.now += 5
+    await database.passLeaseTime(30_000, clock)
     t.equal(await operations.end(begun.id, DONE, [entry({ subjectId: begun.id })]), true)
     t.equal(await operations.end(begun.id, DONE, [entry({ subjectId: begun.id })]), false)
     const { items } = await store.audit.list({ subjectId: begun.id }, { limit: 9 })
     t.equal(items.length, 2, 'the end is told once')
-    t.same(await operations.environmentsSince(START + 5), [{ id: 'r1', name: 'dev' }])
-    t.same(await operations.environmentsSince(START + 6), [])
+    await database.passLeaseTime(30_000, clock)
+    t.same(await operations.environmentsSince(clock.now - 60_000), [{ id: 'r1', name: 'dev' }])
+    t.same(await operations.environmentsSince(clock.now - 10_000), [])
     await t.rejects(operations.end('unknown', DONE, []), { code: 'not-found' })
   })
 
@@ -101,17 +104,20 @@ export function testOperations(createDatabase: CreateDatabase): void {
     const first = await operations.begin(operation(), LEASE, () => [])
     const second = await operations.begin(operation({ kind: 'ip-allowlist' }), LEASE, () => [])
     if (!first || !second) throw new Error('they were refused')
-    clock.now += 20_000
+    await database.passLeaseTime(20_000, clock)
     await operations.renew([first.id, second.id], OTHER)
     await operations.renew([second.id], LEASE)
     await operations.renew([], LEASE)
     t.equal(await operations.claimAbandoned(OTHER), undefined)
-    clock.now += 10_000
+    await database.passLeaseTime(10_000, clock)
     const found = await operations.claimAbandoned(OTHER)
-    t.same(found, { ...first, abandonedAt: START + 30_000 })
+    t.match(found, { ...first, startedAt: Number, abandonedAt: Number })
+    t.ok(found && found.abandonedMs < 10_000)
     t.equal(await operations.claimAbandoned(LEASE), undefined, 'it is in other hands')
-    clock.now += 30_000
-    t.match(await operations.claimAbandoned(LEASE), { id: first.id, abandonedAt: START + 30_000 })
+    await database.passLeaseTime(30_000, clock)
+    const later = await operations.claimAbandoned(LEASE)
+    t.equal(later?.id, first.id)
+    t.ok(later && later.abandonedMs >= 30_000 && later.abandonedMs < 40_000)
     t.match(await operations.claimAbandoned(LEASE), { id: second.id })
     await operations.end(first.id, { state: 'interrupted', resultId: null }, [])
     t.equal(await operations.end(first.id, { state: 'failed', resultId: null }, []), false)
@@ -137,7 +143,7 @@ export function testOperations(createDatabase: CreateDatabase): void {
       before: ['8.8.8.0/24'],
       after: ['9.9.9.0/24'],
       requestedBy: 'anna',
-      finishedAt: START,
+      finishedAt: (await operations.undoable())?.finishedAt,
     })
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'failed')
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'unchanged')

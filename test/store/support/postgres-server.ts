@@ -104,7 +104,20 @@ async function databaseAt(t: Test, port: number, name: string): Promise<TestData
     },
     async passLeaseTime(ms, clock) {
       clock.now += ms
-      await execute(`update role_change_batches set lease_until = lease_until - ${ms}`)
+      const earlier = (table: string, columns: readonly string[]): string => {
+        const sets = columns.map((column) => `${column} = ${column} - ${ms}`)
+        return `update ${table} set ${sets.join()}`
+      }
+      await execute(
+        earlier('role_change_batches', ['lease_until']),
+        earlier('architecture_operations', [
+          'started_at',
+          'finished_at',
+          'lease_until',
+          'abandoned_at',
+        ]),
+        earlier('deliveries', ['due_at', 'expires_at', 'finished_at', 'lease_until']),
+      )
     },
   }
 }

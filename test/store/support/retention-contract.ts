@@ -106,9 +106,8 @@ export function testRetention(createDatabase: CreateDatabase): void {
   })
 
   test('ended operations and deliveries that were given up go too, others stay', async (t) => {
-    const { store, clock } = openTestStore(t, await createDatabase(t), {
-      eventTargets: ['callback'],
-    })
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, { eventTargets: ['callback'] })
     const { operations, deliveries } = store
     const begin = async (before: string[]) => {
       const operation = {
@@ -127,8 +126,10 @@ export function testRetention(createDatabase: CreateDatabase): void {
       ['a', 'b'].map((subjectId) => entry({ action: 'role_changes_ended', subjectId })),
     )
     const [letter] = await deliveries.claim('callback', { limit: 1, leaseMs: 1 })
-    if (letter) await deliveries.settle(letter, { state: 'dead', error: 'answered 500' })
-    clock.now += DAY_MS
+    await database.passLeaseTime(DAY_MS, clock)
+    if (!letter) throw new Error('nothing was claimed')
+    await deliveries.settle(letter, { state: 'failed', pauseMs: 0, error: 'answered 500' })
+    await database.passLeaseTime(DAY_MS, clock)
     const olderThan = new Date(clock.now)
     t.match(await store.pruneAudit(olderThan, never()), { operations: 1, deadLetters: 1 })
     t.equal(await operations.undoable(), undefined)
