@@ -33,7 +33,7 @@ export type OrganizationPreview = AllowlistDifference & {
   readonly before: readonly string[]
 }
 
-export type OrganizationResult = OrganizationReplacement &
+export type OrganizationResult = Omit<OrganizationReplacement, 'overtaken'> &
   AllowlistDifference & { readonly changeId: string }
 
 /** The organisation's own list, and the change of it that an undo would take back. */
@@ -74,7 +74,7 @@ export interface OrganizationAllowlistDesk {
   undo(
     request: { readonly callerAddress?: string | undefined },
     by: Requester,
-  ): Promise<OrganizationResult>
+  ): Promise<Warned<OrganizationResult>>
 }
 
 export interface EnvironmentDesk {

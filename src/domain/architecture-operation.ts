@@ -51,6 +51,12 @@ export type OrganizationChange = {
   readonly finishedAt: number
 }
 
+/** What is recorded of an operation when it is over. */
+export type RecordedEnd = {
+  readonly end: OperationEnd
+  readonly audit: readonly NewAuditEntry[]
+}
+
 export type CreatedEnvironment = { readonly id: string; readonly name: string }
 
 /** Whose hands an operation is in, and for how long unless that is renewed. */
@@ -61,6 +67,8 @@ export type OperationLease = { readonly owner: string; readonly leaseMs: number 
  * `store-unavailable` when the database cannot do it; nothing has been recorded then.
  */
 export interface OperationStore {
+  /** Whether it is another one's turn: false does not promise that it stays so until `begin`. */
+  isTaken(kind: OperationKind): Promise<boolean>
   /**
    * Records that an operation begins. Of environments, and of the organisation's list, one is under
    * way at a time, on all instances: undefined while it is another one's turn.
@@ -75,8 +83,16 @@ export interface OperationStore {
   /**
    * Records an end with its entries. False, with nothing recorded, for one that has ended already;
    * but what counted as `interrupted` may still turn out to have been done.
+   *
+   * @param claimed what is recorded instead where another operation that succeeded has the same
+   *   result: it made it
    */
-  end(id: string, end: OperationEnd, audit: readonly NewAuditEntry[]): Promise<boolean>
+  end(
+    id: string,
+    end: OperationEnd,
+    audit: readonly NewAuditEntry[],
+    claimed?: RecordedEnd,
+  ): Promise<boolean>
   /** Takes the oldest operation whose process is gone; undefined when there is none. */
   claimAbandoned(lease: OperationLease): Promise<AbandonedOperation | undefined>
   /**
@@ -86,4 +102,9 @@ export interface OperationStore {
   environmentsSince(time: number): Promise<readonly CreatedEnvironment[]>
   /** The newest change of the organisation's list that is neither taken back nor an undo itself. */
   undoable(): Promise<OrganizationChange | undefined>
+  /**
+   * Changes of the organisation's list, undoing ones too, made at or after a time by this process's
+   * clock; newest first.
+   */
+  organizationChangesSince(time: number): Promise<readonly OrganizationChange[]>
 }

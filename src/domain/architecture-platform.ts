@@ -42,7 +42,7 @@ export type Creation<Item> = {
   readonly outcome: CreationOutcome
   /** From the first request for it to its last, pauses between attempts included. */
   readonly latencyMs: number
-  /** How often the creation was sent; at least 1. */
+  /** How often the creation was sent; 0 when it was there already. */
   readonly attempts: number
 }
 
@@ -51,12 +51,27 @@ export type EnvironmentCreation = Creation<Environment> & {
   readonly countBefore: number
 }
 
+export type OrganizationReplacementRequest = {
+  readonly expected: readonly string[]
+  readonly networks: readonly string[]
+  /**
+   * What a platform that is behind our own writes may still show in the place of `expected`. With
+   * it the list is sent even where it seems to be there already.
+   */
+  readonly stale?: readonly (readonly string[])[]
+}
+
 export type OrganizationReplacement = {
-  /** The list right before and as it is now, as the platform writes it. */
+  /**
+   * The list right before and as it is now, as the platform writes it; as it was sent where it could
+   * not be read back.
+   */
   readonly before: readonly string[]
   readonly after: readonly string[]
   /** False when the platform did not show the new list within the bound for reading back. */
   readonly visible: boolean
+  /** True when the platform showed a list that is neither an old one nor the new one. */
+  readonly overtaken: boolean
   readonly latencyMs: number
   /** How often the list was sent; 0 when it was there already. */
   readonly attempts: number
@@ -66,7 +81,8 @@ export type OrganizationReplacement = {
  * The platform's architecture API and the organisation's own login allowlist. Every operation is
  * bounded in time and attempts and does its own retrying. All throw `not-offered` where the
  * organisation has no such collection; `upstream-refused` with the permission that is missing or
- * the platform's own detail; `upstream-busy`; `upstream-broken`.
+ * the platform's own detail; `upstream-busy`; `upstream-broken`. What may have been done is
+ * `undecided`; what ended before anything was sent is `unexecuted`.
  */
 export interface ArchitecturePlatform {
   offers(signal: AbortSignal): Promise<ArchitectureOffers>
@@ -90,10 +106,10 @@ export interface ArchitecturePlatform {
   readOrganizationAllowlist(signal: AbortSignal): Promise<readonly string[]>
   /**
    * Replaces the list as a whole, all other settings left alone. Throws `conflict` when the list is
-   * not `expected` right before the write, or neither old nor new after it: somebody else writes.
+   * not `expected` right before the write: somebody else writes.
    */
   replaceOrganizationAllowlist(
-    request: { readonly expected: readonly string[]; readonly networks: readonly string[] },
+    request: OrganizationReplacementRequest,
     signal: AbortSignal,
   ): Promise<OrganizationReplacement>
 }

@@ -58,6 +58,8 @@ export type FailureDetails = {
   readonly upstream?: UpstreamAnswer | undefined
   /** It may have been done: only looking, later, will tell. */
   readonly undecided?: boolean | undefined
+  /** Nothing came of it, and nothing will: it ended before the platform was asked to do it. */
+  readonly unexecuted?: boolean | undefined
   readonly cause?: unknown
 }
 
@@ -73,6 +75,7 @@ export class Failure extends Error {
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
   readonly undecided: boolean
+  readonly unexecuted: boolean
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -82,5 +85,6 @@ export class Failure extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds
     this.upstream = details.upstream
     this.undecided = details.undecided ?? false
+    this.unexecuted = details.unexecuted ?? false
   }
 }

@@ -19,6 +19,8 @@ export type RequestedAllowlist = {
   readonly entries: readonly RequestedEntry[]
   /** Without it `0.0.0.0/0` is taken for a mistake. */
   readonly allowEverything?: boolean | undefined
+  /** Of the organisation's own list; a fault here. */
+  readonly callerAddress?: string | undefined
 }
 
 export type RequestedEntry = {
@@ -57,6 +59,8 @@ export type PlacedNetwork = {
 export function validateAllowlist(requested: RequestedAllowlist): Validation<AllowlistDraft> {
   const { name, description = '', entries, allowEverything = false } = requested
   const findings = noFindings()
+  const { callerAddress } = requested
+  checkMisplaced({ callerAddress }, 'is for the organisation’s own list', findings)
   checkName(name, findings)
   checkDescription(description, findings)
   checkCount(entries, { least: 1, most: MAX_ENTRIES }, findings)
@@ -74,6 +78,17 @@ export function validateAllowlist(requested: RequestedAllowlist): Validation<All
   }
   checkTogether(placed, allowEverything, findings)
   return validationOf(findings, { name, description, entries: drafts })
+}
+
+/** Members that another kind of list has. */
+export function checkMisplaced(
+  members: Readonly<Record<string, unknown>>,
+  message: string,
+  { faults }: Findings,
+): void {
+  for (const [field, value] of Object.entries(members)) {
+    if (value !== undefined) faults.push({ field, message })
+  }
 }
 
 export function checkCount(

@@ -1,6 +1,12 @@
 import { Failure } from './failure.ts'
 import type { Fault } from './failure.ts'
-import { checkCount, checkNetwork, checkTogether, reservedMessage } from './ip-allowlist.ts'
+import {
+  checkCount,
+  checkMisplaced,
+  checkNetwork,
+  checkTogether,
+  reservedMessage,
+} from './ip-allowlist.ts'
 import type { PlacedNetwork, RequestedEntry } from './ip-allowlist.ts'
 import { contains, formatNetwork, parseHostAddress, parseNetwork } from './ip-network.ts'
 import type { Network } from './ip-network.ts'
@@ -17,6 +23,9 @@ export type RequestedOrganizationAllowlist = {
   readonly allowEverything?: boolean | undefined
   /** Where the caller speaks from; must stay allowed. */
   readonly callerAddress?: string | undefined
+  /** Of a named list; faults here. */
+  readonly name?: string | undefined
+  readonly description?: string | undefined
 }
 
 /** From where people and applications may log in to the organisation; none means from anywhere. */
@@ -33,8 +42,9 @@ export type OrganizationAllowlistDraft = {
 export function validateOrganizationAllowlist(
   requested: RequestedOrganizationAllowlist,
 ): Validation<OrganizationAllowlistDraft> {
-  const { entries, allowEverything = false, callerAddress } = requested
+  const { entries, allowEverything = false, callerAddress, name, description } = requested
   const findings = noFindings()
+  checkMisplaced({ name, description }, 'is not for the organisation’s own list', findings)
   checkCount(entries, { least: 0, most: MAX_NETWORKS }, findings)
   const placed: PlacedNetwork[] = []
   for (const [index, entry] of entries.slice(0, MAX_NETWORKS).entries()) {
@@ -99,7 +109,7 @@ export function guardOrganizationAllowlist(
   const address = parseHostAddress(callerAddress)
   const caller = address === undefined ? undefined : { address, prefix: 32 }
   const allowed = networks.some((text) => {
-    const { network } = parseNetwork(text)
+    const { network } = parseNetwork(withPrefix(text))
     return caller !== undefined && network !== undefined && contains(network, caller)
   })
   if (allowed) return
@@ -136,8 +146,13 @@ export function sameOrganizationAllowlist(
   return added.length === 0 && removed.length === 0
 }
 
-/** The platform also keeps single addresses without a prefix. What is no network stays as it is. */
+/** What is no network stays as it is. */
 function normalForm(text: string): string {
-  const { network } = parseNetwork(text.includes('/') ? text : `${text}/32`)
+  const { network } = parseNetwork(withPrefix(text))
   return network === undefined ? text : formatNetwork(network)
+}
+
+/** The platform also keeps single addresses without a prefix. */
+function withPrefix(text: string): string {
+  return text.includes('/') ? text : `${text}/32`
 }

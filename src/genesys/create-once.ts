@@ -6,7 +6,7 @@ import { Deadline, sleep } from './clock.ts'
 import { LoginFailure } from './login-failure.ts'
 import type { PlatformClient, PlatformSession } from './platform-client.ts'
 import { lateFailure } from './transport-failure.ts'
-import { isUnclear } from './unclear-outcome.ts'
+import { asUnexecuted, isUnclear, mayPass, undecided } from './unclear-outcome.ts'
 
 /** A creation that the platform would execute twice if it were sent twice. */
 export type CreateOnce<Item> = {
@@ -38,8 +38,9 @@ const FIRST_LOOK_PAUSE_MS = 1_000
 
 /**
  * Creates something exactly once. What the platform cannot have executed is sent again; where its
- * answer was lost, what it may have created is looked for before another attempt. Throws what the
- * last attempt failed with.
+ * answer was lost, what it may have created is looked for right before each further attempt. Once an
+ * answer was lost, everything but finding the item, creating it, or meeting another one under its
+ * name ends `undecided`. Throws what the last attempt failed with.
  */
 export function createOnce<Item>(creation: CreateOnce<Item>): Promise<Creation<Item>> {
   return new OnceCreation(creation).run()
@@ -60,7 +61,7 @@ class OnceCreation<Item> {
   }
 
   async run(): Promise<Creation<Item>> {
-    const { client, operation, signal, timeoutMs, isTaken = isConflict } = this.#creation
+    const { client, operation, signal, timeoutMs } = this.#creation
     const late = (): Failure => lateFailure(operation, timeoutMs)
     using deadline = new Deadline(client.clock, timeoutMs, signal, late)
     for (;;) {
@@ -68,19 +69,13 @@ class OnceCreation<Item> {
       if ('item' in sent) return this.#done(sent.item, 'created')
       signal.throwIfAborted()
       const { failure } = sent
-      const taken = isTaken(failure)
-      if (!isUnclear(failure)) {
-        if (!taken || !(this.#unclear || this.#creation.mayExist)) throw failure
-        const found = await this.#look(failure, LAST_LOOKS)
-        if (found === undefined) throw unlisted(failure)
-        return this.#done(found, this.#unclear ? 'recovered' : 'existing')
-      }
-      this.#unclear = true
-      const pauseMs = this.#nextPauseMs(failure)
-      const found = await this.#look(failure, pauseMs === undefined ? LAST_LOOKS : 1)
+      if (isUnclear(failure)) this.#unclear = true
+      else if (!this.#unclear) return await this.#refused(failure)
+      const pauseMs = mayPass(failure) ? this.#nextPauseMs(failure) : undefined
+      if (pauseMs === undefined) return await this.#lost(failure)
+      await sleep(client.clock, pauseMs, signal)
+      const found = await this.#look(failure, 1)
       if (found !== undefined) return this.#done(found, 'recovered')
-      if (pauseMs === undefined) throw inVain(failure, 'and nothing of that name is listed')
-      await sleep(client.clock, pauseMs, deadline.signal)
     }
   }
 
@@ -89,7 +84,8 @@ class OnceCreation<Item> {
     const before = this.#attempts
     const policy: CallPolicy = {
       priority: 'role-change',
-      attempts: attempts - before,
+      // Once an answer was lost, each attempt has to be preceded by a look.
+      attempts: this.#unclear ? 1 : attempts - before,
       ...boundedPolicy(client, { timeoutMs: this.#leftMs(), signal }, ({ attempt, ...failed }) =>
         pauseMs({ ...failed, attempt: before + attempt }),
       ),
@@ -100,20 +96,38 @@ class OnceCreation<Item> {
     try {
       return { item: read(await client.call(policy, send)) }
     } catch (error) {
-      if (error instanceof Failure && !(error instanceof LoginFailure)) return { failure: error }
+      if (error instanceof Failure) return { failure: error }
       throw error
     }
   }
 
+  /** The end after an attempt that was not executed, when none before it may have been. */
+  async #refused(failure: Failure): Promise<Creation<Item>> {
+    if (failure instanceof LoginFailure) throw asUnexecuted(failure)
+    const { isTaken = isConflict, mayExist } = this.#creation
+    if (!isTaken(failure) || !mayExist) throw failure
+    const found = await this.#look(failure, LAST_LOOKS)
+    if (found === undefined) throw unlisted(failure)
+    return this.#done(found, 'existing')
+  }
+
+  /** The end when no attempt is left and one of them may have been executed. */
+  async #lost(failure: Failure): Promise<Creation<Item>> {
+    const found = await this.#look(failure, LAST_LOOKS)
+    if (found !== undefined) return this.#done(found, 'recovered')
+    throw undecided(failure, 'and nothing of that name is listed yet')
+  }
+
   /** Undefined when there is no attempt or no time left. */
-  #nextPauseMs({ upstream }: Failure): number | undefined {
+  #nextPauseMs({ upstream, retryAfterSeconds }: Failure): number | undefined {
     const { attempts, pauseMs } = this.#creation
     if (this.#attempts >= attempts) return undefined
-    const failed = { attempt: this.#attempts, status: upstream?.status, askedSeconds: undefined }
-    const ms = pauseMs(failed)
+    const status = upstream?.status
+    const ms = pauseMs({ attempt: this.#attempts, status, askedSeconds: retryAfterSeconds })
     return ms < this.#leftMs() ? ms : undefined
   }
 
+  /** Throws `conflict` when the name belongs to something else. */
   async #look(failure: Failure, times: number): Promise<Item | undefined> {
     const { client, find, signal } = this.#creation
     for (let look = 1; ; look++) {
@@ -121,8 +135,12 @@ class OnceCreation<Item> {
         const found = await find()
         if (found !== undefined || look >= times) return found
       } catch (error) {
+        signal.throwIfAborted()
         if (!(error instanceof Failure) || error.code === 'conflict') throw error
-        throw inVain(failure, `and whether it was done cannot be told: ${error.message}`, true)
+        if (this.#unclear) {
+          throw undecided(failure, `and whether it was done cannot be told: ${error.message}`)
+        }
+        throw untold(failure, error)
       }
       await sleep(client.clock, FIRST_LOOK_PAUSE_MS * 2 ** (look - 1), signal)
     }
@@ -143,15 +161,11 @@ function isConflict({ upstream }: Failure): boolean {
   return upstream?.status === 409
 }
 
-function inVain(
-  { message, upstream, retryAfterSeconds }: Failure,
-  what: string,
-  undecided = false,
-): Failure {
-  const details = { upstream, retryAfterSeconds, undecided }
-  return new Failure('upstream-busy', `${message}; ${what}`, details)
-}
-
 function unlisted({ message, upstream }: Failure): Failure {
   return new Failure('conflict', `${message}; what has the name is not listed`, { upstream })
+}
+
+function untold({ message, upstream }: Failure, why: Failure): Failure {
+  const text = `${message}; and what has the name cannot be told: ${why.message}`
+  return new Failure('upstream-busy', text, { upstream, unexecuted: true })
 }

@@ -13,6 +13,7 @@ import { explainFailure } from './explain-failure.ts'
 import { environmentBody, mapCreated, mapEnvironment } from './map-architecture.ts'
 import { OneAtATime } from './one-at-a-time.ts'
 import type { Platform } from './platform-client.ts'
+import { beforeSending } from './unclear-outcome.ts'
 
 export const ENVIRONMENTS: ArchitectureCollection<Environment> = {
   name: 'environments',
@@ -55,7 +56,7 @@ export class EnvironmentCreator {
     signal: AbortSignal,
   ): Promise<EnvironmentCreation> {
     return this.#turns.run(signal, async () => {
-      const before = await this.#existing(recent, signal)
+      const before = await beforeSending(() => this.#existing(recent, signal))
       const namesake = before.find(({ name }) => name === draft.name)
       if (namesake !== undefined) {
         const message = `an environment "${draft.name}" exists: ${namesake.id}`

@@ -37,7 +37,13 @@ export function explainFailure(error: unknown, use: PlatformUse): unknown {
         `the OAuth client ${use.clientId} needs a role with the permission ${use.permission}: ${message}`,
       )
     case 404:
-      return as('not-offered', `this organisation does not offer ${use.collection}`)
+      // Without the platform's own error form it was somebody in between who answered.
+      return upstream.code === ''
+        ? as(
+            'upstream-broken',
+            `nothing of the platform answered for ${use.collection}: ${message}`,
+          )
+        : as('not-offered', `this organisation does not offer ${use.collection}`)
     case 409:
       return as('conflict', message)
     default:

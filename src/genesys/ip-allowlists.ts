@@ -9,6 +9,7 @@ import { createOnce } from './create-once.ts'
 import { explainFailure } from './explain-failure.ts'
 import { allowlistBody, mapAllowlist, mapCreated } from './map-architecture.ts'
 import type { Platform } from './platform-client.ts'
+import { beforeSending } from './unclear-outcome.ts'
 
 export const IP_ALLOWLISTS: ArchitectureCollection<IpAllowlist> = {
   name: 'IP allowlists',
@@ -41,10 +42,17 @@ export async function createIpAllowlist(
     const message = `an IP allowlist "${draft.name}" with other content exists: ${named.id}`
     throw new Failure('conflict', message, { field: 'name' })
   }
+  const { write } = platform
+  const startedAt = write.clock.now()
+  const existing = await beforeSending(find)
+  if (existing !== undefined) {
+    const latencyMs = Math.round(write.clock.now() - startedAt)
+    return { item: existing, outcome: 'existing', latencyMs, attempts: 0 }
+  }
   const request = { method: 'POST', path: IP_ALLOWLISTS.path, body: allowlistBody(draft) } as const
   try {
     return await createOnce<IpAllowlist>({
-      client: platform.write,
+      client: write,
       operation: `POST ${IP_ALLOWLISTS.path}`,
       send: (session) => session.request(request),
       read: (answer) => ({ ...draft, ...mapCreated(answer) }),
@@ -56,6 +64,6 @@ export async function createIpAllowlist(
       signal,
     })
   } catch (error) {
-    throw explainFailure(error, useOf(platform.write, IP_ALLOWLISTS, 'write'))
+    throw explainFailure(error, useOf(write, IP_ALLOWLISTS, 'write'))
   }
 }

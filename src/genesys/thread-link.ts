@@ -84,7 +84,8 @@ export class ThreadLink implements AsyncDisposable {
 
   /**
    * Asks the thread. Rejects with the thread's `Failure`; with the signal's reason when it aborts;
-   * with `upstream-broken` when the thread dies or does not answer; with `overloaded` when it has
+   * with `upstream-broken` when the thread dies or does not answer, and whatever it was doing may be
+   * done; with `overloaded` when it has
    * too much else to do for a call that only looks.
    */
   call<Kind extends CallKind>(
@@ -147,7 +148,9 @@ export class ThreadLink implements AsyncDisposable {
   }
 
   #running(): Worker {
-    if (this.#closed) throw new Failure('upstream-busy', 'the service is stopping')
+    if (this.#closed) {
+      throw new Failure('upstream-busy', 'the service is stopping', { unexecuted: true })
+    }
     if (this.#worker !== undefined) return this.#worker
     const now = (this.#options.now ?? Date.now)()
     this.#starts = this.#starts.filter((startedAt) => now - startedAt < START_WINDOW_MS)
@@ -155,7 +158,7 @@ export class ThreadLink implements AsyncDisposable {
     if (first !== undefined && this.#starts.length >= MAX_STARTS) {
       const retryAfterSeconds = Math.max(1, Math.ceil((first + START_WINDOW_MS - now) / 1000))
       const message = 'the thread that reads the platform keeps dying'
-      throw new Failure('upstream-busy', message, { retryAfterSeconds })
+      throw new Failure('upstream-busy', message, { retryAfterSeconds, unexecuted: true })
     }
     this.#starts.push(now)
     return this.#start()

@@ -77,6 +77,7 @@ export type PlainFailure = {
   readonly retryAfterSeconds: number | undefined
   readonly upstream: UpstreamAnswer | undefined
   readonly undecided: boolean
+  readonly unexecuted: boolean
 }
 
 /** What may leave the thread of an error: nothing of one that nobody expected but that it was. */
@@ -87,8 +88,8 @@ export function plainFailure(error: unknown): PlainFailure {
       new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
     )
   }
-  const { code, message, field, faults, retryAfterSeconds, upstream, undecided } = error
-  return { code, message, field, faults, retryAfterSeconds, upstream, undecided }
+  const { code, message, field, faults, retryAfterSeconds, upstream, undecided, unexecuted } = error
+  return { code, message, field, faults, retryAfterSeconds, upstream, undecided, unexecuted }
 }
 
 export function reviveFailure(plain: PlainFailure): Failure {

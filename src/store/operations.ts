@@ -10,6 +10,7 @@ import type {
   OperationLease,
   OperationStore,
   OrganizationChange,
+  RecordedEnd,
 } from '../domain/architecture-operation.ts'
 import type { JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
@@ -26,6 +27,8 @@ import type { OperationRow, Tables } from './tables.ts'
 const EXCLUSIVE: ReadonlySet<OperationKind> = new Set(['environment', 'organization-allowlist'])
 /** Nobody creates so many within the minutes that are asked for. */
 const MAX_ENVIRONMENTS_SINCE = 1_000
+/** Changes of one list, made one after the other. */
+const MAX_CHANGES_SINCE = 100
 
 export type OperationsOptions = {
   readonly database: Database
@@ -44,6 +47,10 @@ export class Operations implements OperationStore {
 
   constructor(options: OperationsOptions) {
     this.#options = options
+  }
+
+  isTaken(kind: OperationKind): Promise<boolean> {
+    return this.#options.database.read((db) => isTaken(db, kind))
   }
 
   begin(
@@ -82,13 +89,17 @@ export class Operations implements OperationStore {
 
   end(
     id: string,
-    { state, resultId }: OperationEnd,
+    end: OperationEnd,
     audit: readonly NewAuditEntry[],
+    claimed?: RecordedEnd,
   ): Promise<boolean> {
     const { database, writes } = this.#options
     return writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'operations')
       const row = await findRow(transaction, id)
+      const taken = claimed !== undefined && (await isClaimed(transaction, row, end.resultId))
+      const recorded = taken ? claimed : { end, audit }
+      const { state, resultId } = recorded.end
       const ended = row.state !== 'started'
       // Whoever looked in vain did not know better than who did it.
       if (ended && !(row.state === 'interrupted' && state === 'succeeded')) return false
@@ -103,7 +114,7 @@ export class Operations implements OperationStore {
         })
         .where('id', '=', id)
         .execute()
-      await append(audit)
+      await append(recorded.audit)
       return true
     })
   }
@@ -152,18 +163,23 @@ export class Operations implements OperationStore {
 
   async undoable(): Promise<OrganizationChange | undefined> {
     const row = await this.#options.database.read(newestUndoable)
-    if (row === undefined || row.payload === null) return undefined
-    const { before, after } = JSON.parse(row.payload) as {
-      readonly before: readonly string[]
-      readonly after: readonly string[]
-    }
-    return {
-      id: row.id,
-      before,
-      after,
-      requestedBy: row.requested_by,
-      finishedAt: row.finished_at ?? row.started_at,
-    }
+    return row && changeOf(row)
+  }
+
+  async organizationChangesSince(time: number): Promise<readonly OrganizationChange[]> {
+    const { database, now } = this.#options
+    const rows = await database.read(async (db) =>
+      db
+        .selectFrom('architecture_operations')
+        .selectAll()
+        .where('kind', '=', 'organization-allowlist')
+        .where('state', '=', 'succeeded')
+        .where('finished_at', '>=', await sharedTime(db, database.dialect, time, now()))
+        .orderBy('number', 'desc')
+        .limit(MAX_CHANGES_SINCE)
+        .execute(),
+    )
+    return rows.flatMap((row) => changeOf(row) ?? [])
   }
 
   #sharedNow(transaction: Transaction<Tables>): Promise<number> {
@@ -185,6 +201,25 @@ export async function abandonOperations(
     .where('state', '=', 'started')
     .where('lease_until', '>', now)
     .execute()
+}
+
+/** Whether another operation made what this one is said to have made. */
+async function isClaimed(
+  db: Kysely<Tables>,
+  { id, kind }: Selectable<OperationRow>,
+  resultId: string | null,
+): Promise<boolean> {
+  if (resultId === null) return false
+  const other = await db
+    .selectFrom('architecture_operations')
+    .select('id')
+    .where('kind', '=', kind)
+    .where('result_id', '=', resultId)
+    .where('state', '=', 'succeeded')
+    .where('id', '!=', id)
+    .limit(1)
+    .executeTakeFirst()
+  return other !== undefined
 }
 
 async function isTaken(db: Kysely<Tables>, kind: OperationKind): Promise<boolean> {
@@ -236,7 +271,7 @@ function newestUndoable(db: Kysely<Tables>) {
             .selectFrom('architecture_operations as undo')
             .select('undo.id')
             .whereRef('undo.undoes', '=', 'change.id')
-            .where('undo.state', 'in', ['succeeded', 'unchanged']),
+            .where('undo.state', '=', 'succeeded'),
         ),
       ),
     )
@@ -253,6 +288,21 @@ async function findRow(db: Kysely<Tables>, id: string): Promise<Selectable<Opera
     .executeTakeFirst()
   if (row === undefined) throw new Failure('not-found', `there is no operation ${id}`)
   return row
+}
+
+function changeOf(row: Selectable<OperationRow>): OrganizationChange | undefined {
+  if (row.payload === null) return undefined
+  const { before, after } = JSON.parse(row.payload) as {
+    readonly before: readonly string[]
+    readonly after: readonly string[]
+  }
+  return {
+    id: row.id,
+    before,
+    after,
+    requestedBy: row.requested_by,
+    finishedAt: row.finished_at ?? row.started_at,
+  }
 }
 
 function operationOf(row: Selectable<OperationRow>): ArchitectureOperation {

@@ -50,15 +50,16 @@ async function create(
 ): Promise<Warned<Creation<IpAllowlist>>> {
   const validation = validateAllowlist(requested)
   const base = { kind: 'ip-allowlist', name: requested.name, requestedBy, requestId } as const
+  const requestHash = hashPayload(requested)
   const creation = await runner.run({
     asked: {
       ...base,
-      payloadHash: hashPayload(requested),
+      payloadHash: requestHash,
       entryCount: requested.entries.length,
     },
-    prepare: async () => ({ ...base, payload: requireValid(validation) }),
+    prepare: async () => ({ ...base, payload: { requestHash, draft: requireValid(validation) } }),
     perform: async ({ payload }, signal) => {
-      const draft = payload as unknown as AllowlistDraft
+      const { draft } = payload as unknown as { readonly draft: AllowlistDraft }
       return creationDone(await platform.createIpAllowlist(draft, signal))
     },
   })

@@ -14,9 +14,22 @@ const REFUSALS: ReadonlySet<FailureCode> = new Set([
   'upstream-refused',
 ])
 
+/** Statuses after which the platform has not executed a request. */
+const UNEXECUTED_STATUSES: ReadonlySet<number> = new Set([429, 503])
+
+/**
+ * Whether it is certain that nothing came of an operation that ended so. Everything else may have
+ * been done: a dead thread, an answer that was lost, an error that nobody expected.
+ */
+export function isUnexecuted(error: unknown): boolean {
+  if (!(error instanceof Failure) || error.undecided) return false
+  if (error.unexecuted || REFUSALS.has(error.code)) return true
+  return error.upstream !== undefined && UNEXECUTED_STATUSES.has(error.upstream.status)
+}
+
 /** What the trail tells of an operation. */
 export type ToldOperation = Omit<NewOperation, 'payload'> & {
-  /** SHA-256, in hex, over the canonical JSON of what was asked for. */
+  /** SHA-256, in hex, over the canonical JSON of the request, as it was asked. */
   readonly payloadHash: string
   /** Networks of a list; null for environments. */
   readonly entryCount: number | null
@@ -34,18 +47,27 @@ export type ToldEnd = {
   readonly failure?: Failure
 }
 
+/** What a payload holds beside what is to be done. */
+type ToldPayload = {
+  /** See {@link hashPayload}: the request itself is not kept. */
+  readonly requestHash?: string
+  readonly draft?: { readonly entries?: readonly unknown[] }
+  readonly after?: readonly string[]
+}
+
 /** What the trail tells of an operation that is recorded: the same whoever tells it, and when. */
 export function toldOf(operation: NewOperation): ToldOperation {
   const { payload, ...told } = operation
-  if (operation.kind === 'organization-allowlist') {
-    const { after } = payload as unknown as { readonly after: readonly string[] }
-    return { ...told, payloadHash: hashPayload(after), entryCount: after.length }
-  }
-  const { entries } = payload as { readonly entries?: readonly unknown[] }
-  return { ...told, payloadHash: hashPayload(payload), entryCount: entries?.length ?? null }
+  const { requestHash, draft, after } = payload as ToldPayload
+  const entries = operation.kind === 'organization-allowlist' ? after : draft?.entries
+  const payloadHash = requestHash ?? hashPayload(payload)
+  return { ...told, payloadHash, entryCount: entries?.length ?? null }
 }
 
-/** What was asked for appears in the trail as this and no otherwise. */
+/**
+ * A request appears in the trail as this and no otherwise. It is hashed as it was asked, before it is
+ * checked and brought into its normal form: however it ends, its hash is the same.
+ */
 export function hashPayload(payload: unknown): string {
   const wellFormed: unknown = JSON.parse(JSON.stringify(payload), (_name, value: unknown) =>
     typeof value === 'string' ? value.toWellFormed() : value,

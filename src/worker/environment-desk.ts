@@ -66,11 +66,12 @@ async function create(
 ): Promise<Warned<CountedEnvironment>> {
   const validation = validateEnvironment(requested, roleNames())
   const base = { kind: 'environment', name: requested.name, requestedBy, requestId } as const
+  const requestHash = hashPayload(requested)
   const creation = await runner.run({
-    asked: { ...base, payloadHash: hashPayload(requested), entryCount: null },
-    prepare: async () => ({ ...base, payload: requireValid(validation) }),
+    asked: { ...base, payloadHash: requestHash, entryCount: null },
+    prepare: async () => ({ ...base, payload: { requestHash, draft: requireValid(validation) } }),
     perform: async ({ payload }, signal) => {
-      const draft = payload as unknown as EnvironmentDraft
+      const { draft } = payload as unknown as { readonly draft: EnvironmentDraft }
       const recent = await store.environmentsSince(runner.now() - LISTED_AFTER_MS)
       const created = await platform.createEnvironment({ draft, maxEnvironments, recent }, signal)
       const done = creationDone(created)

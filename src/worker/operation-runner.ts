@@ -10,7 +10,7 @@ import type { AuditTrail } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { endEntry, failedEnd, startedEntry, toldOf } from './architecture-audit.ts'
+import { endEntry, failedEnd, isUnexecuted, startedEntry, toldOf } from './architecture-audit.ts'
 import type { ToldEnd, ToldOperation } from './architecture-audit.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
@@ -27,7 +27,7 @@ const TURN_POLL_MS = 200
 const GRACE_MS = 5_000
 
 export type OperationRunnerOptions = {
-  readonly store: Pick<OperationStore, 'begin' | 'renew' | 'end'>
+  readonly store: Pick<OperationStore, 'isTaken' | 'begin' | 'renew' | 'end'>
   readonly trail: Pick<AuditTrail, 'append'>
   readonly metrics: Pick<Metrics, 'architectureOperationEnded'>
   readonly logger: Logger
@@ -48,7 +48,7 @@ export type Done<Value> = {
 export type Work<Value> = {
   /** How the trail tells of a request that does not even become an operation. */
   readonly asked: ToldOperation
-  /** Says what is to be done, or refuses it; anew whenever its turn may have come. */
+  /** Says what is to be done, or refuses it; anew whenever its turn seems to have come. */
   readonly prepare: () => Promise<NewOperation>
   readonly perform: (operation: ArchitectureOperation, signal: AbortSignal) => Promise<Done<Value>>
 }
@@ -130,7 +130,7 @@ export class OperationRunner {
   /** A request that is refused before it begins is in the trail too. */
   async #begun<Value>(work: Work<Value>): Promise<ArchitectureOperation> {
     try {
-      return await this.#turnOf(work.prepare)
+      return await this.#turnOf(work)
     } catch (error) {
       const lost = error instanceof Failure && error.code === 'store-unavailable'
       if (!lost && !this.#stopping.signal.aborted) {
@@ -150,7 +150,7 @@ export class OperationRunner {
     } catch (error) {
       // What the platform made of it is not known: its end is left to be settled.
       if (this.#calledOff.signal.aborted) throw stoppingFailure()
-      if (error instanceof Failure && error.undecided) throw error
+      if (!isUnexecuted(error)) throw error
       const latencyMs = Math.round(this.#clock.elapsed() - startedAt)
       const end = { state: 'failed', resultId: null } as const
       await this.#end(operation, end, failedEnd(error, latencyMs))
@@ -160,7 +160,9 @@ export class OperationRunner {
   }
 
   /** Waits until nothing of its kind is under way elsewhere, where one is done at a time. */
-  async #turnOf(prepare: () => Promise<NewOperation>): Promise<ArchitectureOperation> {
+  async #turnOf<Value>({ asked, prepare }: Work<Value>): Promise<ArchitectureOperation> {
+    const { store } = this.#options
+    const { kind } = asked
     this.#stopping.signal.throwIfAborted()
     if (this.#running.size >= MAX_UNDER_WAY) {
       const message = `${MAX_UNDER_WAY} operations are under way already`
@@ -169,11 +171,7 @@ export class OperationRunner {
     const endsAt = this.#clock.elapsed() + MAX_WAIT_MS
     for (;;) {
       this.#stopping.signal.throwIfAborted()
-      const next = await prepare()
-      const told = toldOf(next)
-      const begun = await this.#options.store.begin(next, this.#lease, (id) => [
-        startedEntry(id, told),
-      ])
+      const begun = (await store.isTaken(kind)) ? undefined : await this.#begin(await prepare())
       if (begun !== undefined) return begun
       if (this.#clock.elapsed() >= endsAt) {
         const message = 'others like this one are under way, and its turn did not come'
@@ -183,12 +181,22 @@ export class OperationRunner {
     }
   }
 
+  #begin(next: NewOperation): Promise<ArchitectureOperation | undefined> {
+    const told = toldOf(next)
+    return this.#options.store.begin(next, this.#lease, (id) => [startedEntry(id, told)])
+  }
+
   async #end(operation: ArchitectureOperation, end: OperationEnd, told: ToldEnd): Promise<void> {
     const { store, logger } = this.#options
     const { id, kind } = operation
-    const entry = endEntry(id, toldOf(operation), told)
+    const audit = (as: ToldEnd) => [endEntry(id, toldOf(operation), as)]
+    // What another operation made already is told as that one's doing alone.
+    const claimed = {
+      end: { ...end, state: 'unchanged' },
+      audit: audit({ ...told, outcome: 'unchanged' }),
+    } as const
     try {
-      await store.end(id, end, [entry])
+      await store.end(id, end, audit(told), end.state === 'succeeded' ? claimed : undefined)
     } catch (error) {
       logger.error({ err: error, operation: id, kind }, 'the end of an operation is not recorded')
       if (end.state === 'failed') return

@@ -1,17 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type {
-  ArchitectureOperation,
+  AbandonedOperation,
+  OperationKind,
   OperationLease,
   OperationStore,
 } from '../domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../domain/architecture-platform.ts'
 import type { Logger } from '../observability/logger.ts'
 import { endEntry, toldOf } from './architecture-audit.ts'
+import type { ToldEnd } from './architecture-audit.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { settleOperation } from './settle-operation.ts'
 
 const LEASE_MS = 30_000
+/**
+ * How long after an operation was left behind nothing of it has to show before it counts as not done:
+ * longer than the platform may be behind, which is two minutes for what is created and five for the
+ * organisation's own list.
+ */
+const PATIENCE_MS: Readonly<Record<OperationKind, number>> = {
+  'ip-allowlist': 150_000,
+  environment: 150_000,
+  'organization-allowlist': 6 * 60_000,
+}
 /** Of the length of a running operation's lease: how often is looked, and how long a look may take. */
 const LOOK_AFTER = 1 / 2
 const LOOK_LEASE = 2
@@ -23,11 +35,13 @@ export type OperationSettlerOptions = {
   readonly clock?: Clock
   /** Of operations that are under way. */
   readonly leaseMs?: number
+  /** In the place of {@link PATIENCE_MS}; for tests. */
+  readonly patienceMs?: number
 }
 
 /**
- * Gives operations an end whose process ended before it could: what the platform shows is what
- * happened. Done at the start, and again and again for what other instances leave behind.
+ * Gives operations an end whose process ended before it could, or that nobody could make sure of:
+ * what the platform shows is what happened. Done at the start, and again and again for what other instances leave behind.
  */
 export class OperationSettler {
   readonly #options: OperationSettlerOptions
@@ -79,15 +93,17 @@ export class OperationSettler {
     }
   }
 
-  async #settle(operation: ArchitectureOperation): Promise<void> {
+  async #settle(operation: AbandonedOperation): Promise<void> {
     const { store, platform, logger } = this.#options
-    const { id, kind, abandonedAt } = operation
+    const { id, kind, abandonedMs } = operation
     const signal = this.#stopping.signal
-    const { end, told } = await settleOperation({ operation, platform, signal })
-    const final = (abandonedAt ?? 0) + this.#leaseMs <= this.#clock.now()
-    // The platform may show it a little later: it is looked for once more.
-    if (end.state === 'interrupted' && !final) return
-    await store.end(id, end, [endEntry(id, toldOf(operation), told)])
-    logger.warn({ operation: id, kind, state: end.state }, 'an interrupted operation was settled')
+    const { end, told, certain, claimed } = await settleOperation({ operation, platform, signal })
+    const patienceMs = this.#options.patienceMs ?? PATIENCE_MS[kind]
+    // The platform may show it a little later: it is looked for again.
+    if (!certain && abandonedMs < patienceMs) return
+    const audit = (as: ToldEnd) => [endEntry(id, toldOf(operation), as)]
+    const other = claimed && { end: claimed.end, audit: audit(claimed.told) }
+    await store.end(id, end, audit(told), other)
+    logger.warn({ operation: id, kind }, 'an interrupted operation was settled')
   }
 }

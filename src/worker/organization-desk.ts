@@ -4,13 +4,19 @@ import type {
   Requester,
   Warned,
 } from '../domain/architecture-desk.ts'
-import type { NewOperation, OperationStore } from '../domain/architecture-operation.ts'
+import type {
+  ArchitectureOperation,
+  NewOperation,
+  OperationStore,
+  OrganizationChange,
+} from '../domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../domain/architecture-platform.ts'
 import { Failure } from '../domain/failure.ts'
 import {
   compareOrganizationAllowlists,
   guardOrganizationAllowlist,
   requireCallerAddress,
+  sameOrganizationAllowlist,
   validateOrganizationAllowlist,
 } from '../domain/organization-allowlist.ts'
 import type { RequestedOrganizationAllowlist } from '../domain/organization-allowlist.ts'
@@ -20,10 +26,19 @@ import type { Done, OperationRunner } from './operation-runner.ts'
 
 const KIND = 'organization-allowlist'
 
+const OVERTAKEN = {
+  field: 'entries',
+  message:
+    'was taken, but what the platform shows now is neither the old list nor this one: somebody else changes it too',
+}
+
+/** For so long after a write of ours the platform may still show the list from before it. */
+const PLATFORM_LAG_MS = 5 * 60_000
+
 export type OrganizationDeskOptions = {
   readonly platform: ArchitecturePlatform
   readonly runner: OperationRunner
-  readonly store: Pick<OperationStore, 'undoable'>
+  readonly store: Pick<OperationStore, 'undoable' | 'organizationChangesSince'>
 }
 
 /** See {@link OrganizationAllowlistDesk}. One replacement is under way at a time, on all instances. */
@@ -40,7 +55,7 @@ export function createOrganizationDesk(
     async preview(requested) {
       const validation = validateOrganizationAllowlist(requested)
       const draft = requireValid(validation)
-      const before = await platform.readOrganizationAllowlist(runner.signal)
+      const before = await listInForce(await changesOfLate(options), options)
       guardOrganizationAllowlist(before, draft)
       const difference = compareOrganizationAllowlists(before, draft.networks)
       return { before, ...difference, warnings: validation.warnings }
@@ -50,79 +65,118 @@ export function createOrganizationDesk(
   }
 }
 
+type Changes = readonly OrganizationChange[]
+
+/** Our own changes that the platform need not show yet, newest first. */
+function changesOfLate({ runner, store }: OrganizationDeskOptions): Promise<Changes> {
+  return store.organizationChangesSince(runner.now() - PLATFORM_LAG_MS)
+}
+
+/** What the platform shows, unless it is behind our own changes: then what the newest one left. */
+async function listInForce(
+  late: Changes,
+  { platform, runner }: OrganizationDeskOptions,
+): Promise<readonly string[]> {
+  const shown = await platform.readOrganizationAllowlist(runner.signal)
+  const [newest] = late
+  const isOurs = listsOf(late).some((list) => sameOrganizationAllowlist(list, shown))
+  return newest !== undefined && isOurs ? newest.after : shown
+}
+
+function listsOf(changes: Changes): readonly (readonly string[])[] {
+  return changes.flatMap(({ before, after }) => [before, after])
+}
+
 async function replace(
   requested: RequestedOrganizationAllowlist,
   { actor: requestedBy, requestId }: Requester,
-  { platform, runner }: OrganizationDeskOptions,
+  options: OrganizationDeskOptions,
 ): Promise<Warned<OrganizationResult>> {
   const validation = validateOrganizationAllowlist(requested)
+  const requestHash = hashPayload(requested)
   const base = { kind: KIND, name: '', requestedBy, requestId } as const
-  const result = await runner.run({
-    asked: {
-      ...base,
-      payloadHash: hashPayload(requested),
-      entryCount: requested.entries.length,
-    },
+  let late: Changes = []
+  const result = await options.runner.run({
+    asked: { ...base, payloadHash: requestHash, entryCount: requested.entries.length },
     async prepare() {
       const draft = requireValid(validation)
-      const before = await platform.readOrganizationAllowlist(runner.signal)
+      late = await changesOfLate(options)
+      const before = await listInForce(late, options)
       guardOrganizationAllowlist(before, draft)
-      return { ...base, payload: { before, after: draft.networks } }
+      const payload = { requestHash, before, after: draft.networks, behind: late.length > 0 }
+      return { ...base, payload }
     },
-    perform: (operation, signal) => perform(operation, platform, signal),
+    async perform(operation, signal) {
+      await requireLast(late, options)
+      return await perform(operation, listsOf(late), { signal, ...options })
+    },
   })
-  return { ...result, warnings: validation.warnings }
+  return { ...result, warnings: [...validation.warnings, ...result.warnings] }
 }
 
 async function undo(
   callerAddress: string | undefined,
   { actor: requestedBy, requestId }: Requester,
-  { platform, runner, store }: OrganizationDeskOptions,
-): Promise<OrganizationResult> {
+  options: OrganizationDeskOptions,
+): Promise<Warned<OrganizationResult>> {
+  const requestHash = hashPayload({ callerAddress })
   const base = { kind: KIND, name: '', requestedBy, requestId } as const
-  return await runner.run({
-    asked: {
-      ...base,
-      undoes: '',
-      payloadHash: hashPayload({ callerAddress: callerAddress ?? null }),
-      entryCount: null,
-    },
+  let late: Changes = []
+  return await options.runner.run({
+    asked: { ...base, undoes: '', payloadHash: requestHash, entryCount: null },
     async prepare(): Promise<NewOperation> {
       requireCallerAddress(callerAddress)
-      const change = await store.undoable()
+      late = await changesOfLate(options)
+      const change = await options.store.undoable()
       if (change === undefined) {
         throw new Failure('conflict', 'there is no change of the list that could be taken back')
       }
       const { id: undoes, before: networks, after: expected } = change
       // An empty list is no mistake here: it is what was there.
       if (networks.length > 0) guardOrganizationAllowlist(expected, { networks, callerAddress })
-      return { ...base, undoes, payload: { before: expected, after: networks } }
+      const behind = late.length > 0
+      const payload = { requestHash, before: expected, after: networks, behind }
+      return { ...base, undoes, payload }
     },
-    perform: (operation, signal) => perform(operation, platform, signal),
+    async perform(operation, signal) {
+      await requireLast(late, options)
+      // That the old list seems to be there already does not mean that it is in force.
+      const stale = [...listsOf(late), operation.payload['after'] as readonly string[]]
+      return await perform(operation, stale, { signal, ...options })
+    },
   })
 }
 
+/** Throws `conflict` when another change came between: what is to be done was said without it. */
+async function requireLast([known]: Changes, options: OrganizationDeskOptions): Promise<void> {
+  const [newest] = await changesOfLate(options)
+  if (newest === undefined || newest.id === known?.id) return
+  throw new Failure('conflict', 'the list was changed by another request meanwhile')
+}
+
 async function perform(
-  { id: changeId, payload }: NewOperation & { readonly id: string },
-  platform: ArchitecturePlatform,
-  signal: AbortSignal,
-): Promise<Done<OrganizationResult>> {
-  const { before: expected, after: networks } = payload as {
+  { id: changeId, payload }: ArchitectureOperation,
+  stale: readonly (readonly string[])[],
+  { platform, signal }: OrganizationDeskOptions & { readonly signal: AbortSignal },
+): Promise<Done<Warned<OrganizationResult>>> {
+  const { before, after: networks } = payload as {
     readonly before: readonly string[]
     readonly after: readonly string[]
   }
-  const request = { expected, networks }
-  const result = await platform.replaceOrganizationAllowlist(request, signal)
-  const { before, attempts, visible, latencyMs } = result
+  const request = { expected: before, networks, stale }
+  const { overtaken, ...result } = await platform.replaceOrganizationAllowlist(request, signal)
+  const difference = compareOrganizationAllowlists(before, networks)
+  const { attempts, visible, latencyMs } = result
+  const unchanged = attempts === 0 || sameOrganizationAllowlist(before, networks)
   return {
-    value: { ...result, ...compareOrganizationAllowlists(before, networks), changeId },
-    state: attempts === 0 ? 'unchanged' : 'succeeded',
+    value: { ...result, before, ...difference, changeId, warnings: overtaken ? [OVERTAKEN] : [] },
+    state: unchanged ? 'unchanged' : 'succeeded',
     told: {
       resultId: changeId,
       latencyMs,
       before: hashedList(before),
       after: hashedList(networks),
-      details: { attempts, visible },
+      details: { attempts, visible, ...(overtaken && { overtaken }) },
     },
   }
 }

@@ -1,6 +1,5 @@
 import type { ArchitectureOperation, OperationEnd } from '../domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../domain/architecture-platform.ts'
-import { Failure } from '../domain/failure.ts'
 import { sameAllowlistContent } from '../domain/ip-allowlist.ts'
 import type { AllowlistContent } from '../domain/ip-allowlist.ts'
 import { sameOrganizationAllowlist } from '../domain/organization-allowlist.ts'
@@ -10,7 +9,15 @@ import type { ToldEnd } from './architecture-audit.ts'
 /** How far the platform's clock may be behind ours. */
 const CLOCK_SKEW_MS = 60_000
 
-export type Settled = { readonly end: OperationEnd; readonly told: ToldEnd }
+/** An end, as it is recorded and as the trail tells it. */
+type SettledEnd = { readonly end: OperationEnd; readonly told: ToldEnd }
+
+export type Settled = SettledEnd & {
+  /** False when looking later may show something else: the platform may be behind. */
+  readonly certain: boolean
+  /** The end when another operation that succeeded has the same result. */
+  readonly claimed?: SettledEnd
+}
 
 type Looking = {
   readonly operation: ArchitectureOperation
@@ -19,51 +26,47 @@ type Looking = {
 }
 
 /**
- * Finds out what became of an operation whose process ended before it could say, by looking at the
- * platform. Throws when that cannot be looked at.
+ * Finds out what became of an operation whose process ended before it could say, or could not say,
+ * by looking at the platform. Throws when that cannot be looked at, also where the organisation does
+ * not offer such a thing just now.
  */
 export async function settleOperation(looking: Looking): Promise<Settled> {
-  try {
-    switch (looking.operation.kind) {
-      case 'ip-allowlist':
-        return await settleAllowlist(looking)
-      case 'environment':
-        return await settleEnvironment(looking)
-      case 'organization-allowlist':
-        return await settleReplacement(looking)
-    }
-  } catch (error) {
-    // What the organisation does not have holds nothing of ours.
-    if (error instanceof Failure && error.code === 'not-offered') return interrupted(error.message)
-    throw error
+  switch (looking.operation.kind) {
+    case 'ip-allowlist':
+      return await settleAllowlist(looking)
+    case 'environment':
+      return await settleEnvironment(looking)
+    case 'organization-allowlist':
+      return await settleReplacement(looking)
   }
 }
 
 async function settleAllowlist({ operation, platform, signal }: Looking): Promise<Settled> {
-  const wanted = operation.payload as unknown as AllowlistContent
+  const { draft } = operation.payload as unknown as { readonly draft: AllowlistContent }
   const all = await platform.listIpAllowlists(signal)
   const found = all.find(({ name }) => name === operation.name)
-  return found !== undefined && sameAllowlistContent(found, wanted)
+  return found !== undefined && sameAllowlistContent(found, draft)
     ? foundSettled(operation, found)
-    : interrupted()
+    : notYet(interrupted())
 }
 
 async function settleEnvironment({ operation, platform, signal }: Looking): Promise<Settled> {
   const all = await platform.listEnvironments(signal)
   const found = all.find(({ name }) => name === operation.name)
-  return found === undefined ? interrupted() : foundSettled(operation, found)
+  return found === undefined ? notYet(interrupted()) : foundSettled(operation, found)
 }
 
 async function settleReplacement({ operation, platform, signal }: Looking): Promise<Settled> {
-  const { before, after } = operation.payload as unknown as {
+  const { before, after, behind } = operation.payload as unknown as {
     readonly before: readonly string[]
     readonly after: readonly string[]
+    readonly behind?: boolean
   }
   const current = await platform.readOrganizationAllowlist(signal)
   if (!sameOrganizationAllowlist(current, after)) {
     return sameOrganizationAllowlist(current, before)
-      ? interrupted()
-      : interrupted('the list is neither the old nor the new one: somebody else changed it')
+      ? notYet(interrupted())
+      : notYet(interrupted('the list is neither the old nor the new one: somebody else changed it'))
   }
   const outcome = sameOrganizationAllowlist(before, after) ? 'unchanged' : 'succeeded'
   const { id: resultId } = operation
@@ -72,34 +75,44 @@ async function settleReplacement({ operation, platform, signal }: Looking): Prom
   return {
     end: { state: outcome, resultId },
     told: { outcome, resultId, latencyMs: null, ...lists, details },
+    // The same list may be an old one, from before our own last changes.
+    certain: behind !== true,
   }
 }
+
+type Found = { readonly id: string; readonly name: string; readonly createdDate: string }
 
 /** Something of that name which is older than the operation is not what the operation made. */
-function foundSettled(
-  { kind, startedAt }: ArchitectureOperation,
-  found: { readonly id: string; readonly name: string; readonly createdDate: string },
-): Settled {
-  const { id: resultId, name, createdDate } = found
+function foundSettled({ kind, startedAt }: ArchitectureOperation, found: Found): Settled {
+  const { id, createdDate } = found
   const createdAt = Date.parse(createdDate)
-  const older = createdAt < startedAt - CLOCK_SKEW_MS
-  if (older && kind === 'environment') {
-    return interrupted(`an environment of that name existed before: ${resultId}`)
-  }
-  const outcome = older ? 'unchanged' : 'succeeded'
+  const made = foundEnd('succeeded', found)
   // How long the platform took: its own word is all that is left of it.
-  const latencyMs = older || Number.isNaN(createdAt) ? null : Math.max(0, createdAt - startedAt)
-  const after = { id: resultId, name }
-  return {
-    end: { state: outcome, resultId },
-    told: { outcome, resultId, latencyMs, after, details: { recovered: true } },
+  const latencyMs = Number.isNaN(createdAt) ? null : Math.max(0, createdAt - startedAt)
+  const othersEnd = (whose: string): SettledEnd =>
+    kind === 'environment'
+      ? interrupted(`an environment of that name ${whose}: ${id}`)
+      : foundEnd('unchanged', found)
+  if (createdAt < startedAt - CLOCK_SKEW_MS) {
+    return { ...othersEnd('existed before'), certain: true }
   }
+  const claimed = othersEnd('was created by another operation')
+  return { ...made, told: { ...made.told, latencyMs }, certain: true, claimed }
 }
 
-function interrupted(why = 'nothing of it is on the platform'): Settled {
-  const reason = `the service ended before it was done; ${why}`
+function foundEnd(outcome: 'succeeded' | 'unchanged', { id: resultId, name }: Found): SettledEnd {
+  const told = { outcome, resultId, latencyMs: null, details: { recovered: true } } as const
+  return { end: { state: outcome, resultId }, told: { ...told, after: { id: resultId, name } } }
+}
+
+function interrupted(why = 'nothing of it is on the platform'): SettledEnd {
+  const reason = `its answer was lost, or the service ended before it was done; ${why}`
   return {
     end: { state: 'interrupted', resultId: null },
     told: { outcome: 'failed', resultId: null, latencyMs: null, details: { reason } },
   }
+}
+
+function notYet(settled: SettledEnd): Settled {
+  return { ...settled, certain: false }
 }

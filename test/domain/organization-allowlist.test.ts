@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { validateAllowlist } from '../../src/domain/ip-allowlist.ts'
 import {
   compareOrganizationAllowlists,
   guardOrganizationAllowlist,
@@ -54,6 +55,19 @@ test('its entries are addresses alone, each once', async (t) => {
 function guard(current: readonly string[], networks: readonly string[], callerAddress?: string) {
   return () => guardOrganizationAllowlist(current, { networks, callerAddress })
 }
+
+test('what belongs to named lists is a fault there, and the other way about', async (t) => {
+  const entries = entriesOf('8.8.8.1/24')
+  const { faults } = validateOrganizationAllowlist({ entries, name: '', description: 'x' })
+  t.match(faults, [{ field: 'name' }, { field: 'description' }, { field: 'entries/0/ipAddress' }])
+  const named = validateAllowlist({ name: 'Office', entries: [], callerAddress: '8.8.8.8' })
+  t.match(named.faults, [{ field: 'callerAddress' }, { field: 'entries' }])
+})
+
+test('the guard takes single addresses as the platform writes them', async (t) => {
+  t.doesNotThrow(guard(['8.8.8.0/24'], ['203.0.113.7'], '203.0.113.7'))
+  t.throws(guard(['8.8.8.0/24'], ['203.0.113.7'], '203.0.113.8'), { code: 'conflict' })
+})
 
 test('the guard refuses what would shut out the caller or let everybody in', async (t) => {
   t.throws(guard(['8.8.8.0/24'], []), { code: 'conflict', field: 'entries' })

@@ -5,7 +5,7 @@ import { smallWorld } from '../../simulator/small-world.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { openUpstream } from '../../src/genesys/upstream.ts'
 import { ALLOWLISTS, ENVIRONMENTS, environment, failureOf } from './architecture-under-test.ts'
-import { OFFICE, openArchitectureUnderTest, signal } from './architecture-under-test.ts'
+import { OFFICE, openArchitectureUnderTest, SETTINGS, signal } from './architecture-under-test.ts'
 
 test('an organisation offers what it answers for', async (t) => {
   await using context = await openArchitectureUnderTest()
@@ -28,6 +28,20 @@ test('an organisation offers what it answers for', async (t) => {
   const draft = environment('dev')
   const work = architecture.createEnvironment({ draft, maxEnvironments: 5 }, signal)
   t.equal((await failureOf(work)).code, 'not-offered')
+})
+
+test('a 404 that is not the platform’s own says nothing of what is offered', async (t) => {
+  await using context = await openArchitectureUnderTest()
+  const { architecture, simulator } = context
+  const fault = { kind: 'html-error', status: 404 } as const
+  for (const path of [ALLOWLISTS, SETTINGS]) simulator.faults.add({ ...fault, match: { path } })
+  for (const work of [
+    architecture.listIpAllowlists(signal),
+    architecture.readOrganizationAllowlist(signal),
+    architecture.offers(signal),
+  ]) {
+    t.match(await failureOf(work), { code: 'upstream-broken', upstream: { status: 404 } })
+  }
 })
 
 test('a refusal says what is to be mended', async (t) => {

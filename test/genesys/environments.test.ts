@@ -95,7 +95,7 @@ test('a busy platform is tried three times, after 2 and 4 s, one that is down af
     t.same(context.waited(2_000, 4_000, 8_000), pauses)
     simulator.faults.add({ ...CREATION, kind: 'status', status })
     const failure = await failureOf(architecture.createEnvironment(request('test'), signal))
-    t.match(failure, { code: 'upstream-busy', upstream: { status } })
+    t.match(failure, { code: 'upstream-busy', undecided: false, upstream: { status } })
     t.match(failure.message, '(3 attempts)')
   }
 })
@@ -107,6 +107,7 @@ test('a wait beyond the 30 s of a creation is left to the caller', async (t) => 
   simulator.faults.add(fault)
   t.match(await failureOf(architecture.createEnvironment(request('dev'), signal)), {
     code: 'upstream-busy',
+    undecided: false,
     retryAfterSeconds: 31,
   })
   t.equal(simulator.requests.of(POST), 1)
@@ -127,8 +128,8 @@ test('a creation that hangs ends with its bound, and says that nothing is listed
   const { architecture, simulator } = context
   simulator.faults.add({ ...CREATION, kind: 'hang' })
   const failure = await failureOf(architecture.createEnvironment(request('dev'), signal))
-  t.equal(failure.code, 'upstream-busy')
-  t.match(failure.message, 'was not done within 30 s; and nothing of that name is listed')
+  t.match(failure, { code: 'upstream-busy', undecided: true })
+  t.match(failure.message, 'was not done within 30 s; and nothing of that name is listed yet')
   t.equal(simulator.requests.of(POST), 1)
 })
 
@@ -137,7 +138,7 @@ test('counting that hangs ends with its bound', async (t) => {
   const { architecture, simulator } = context
   simulator.faults.add({ match: { method: 'GET', path: ENVIRONMENTS }, kind: 'hang' })
   const failure = await failureOf(architecture.createEnvironment(request('dev'), signal))
-  t.equal(failure.code, 'upstream-busy')
+  t.match(failure, { code: 'upstream-busy', unexecuted: true })
   t.match(failure.message, /not done within 15 s/)
   t.equal(simulator.requests.of(POST), 0)
 })

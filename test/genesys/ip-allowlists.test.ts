@@ -24,10 +24,11 @@ test('an allowlist is created with the prefixes as numbers, and listed again', a
 
 test('what is there already is answered, unless it has other content', async (t) => {
   await using context = await openArchitectureUnderTest()
-  const { architecture } = context
+  const { architecture, simulator } = context
   const { item } = await architecture.createIpAllowlist(OFFICE, signal)
   const again = await architecture.createIpAllowlist(OFFICE, signal)
-  t.match(again, { outcome: 'existing', attempts: 1, item })
+  t.match(again, { outcome: 'existing', attempts: 0, item })
+  t.equal(simulator.requests.of(POST), 1)
   const other = { ...OFFICE, description: 'Branch' }
   t.match(await failureOf(architecture.createIpAllowlist(other, signal)), {
     code: 'conflict',
@@ -134,7 +135,7 @@ test('a creation that cannot be looked for is not sent again', async (t) => {
   await using context = await openArchitectureUnderTest()
   const { architecture, simulator } = context
   simulator.faults.add({ ...CREATION, kind: 'lost-answer' })
-  simulator.faults.add({ match: { method: 'GET', path: ALLOWLISTS }, kind: 'reset' })
+  simulator.faults.add({ match: { method: 'GET', path: ALLOWLISTS }, kind: 'reset', after: 1 })
   const failure = await failureOf(architecture.createIpAllowlist(OFFICE, signal))
   t.match(failure, { code: 'upstream-busy', undecided: true })
   t.match(failure.message, /POST .*; and whether it was done cannot be told: GET /)
@@ -150,10 +151,11 @@ test('a name that is taken, by what cannot be told, is no content of its own', a
     message: /409 .*; what has the name is not listed/,
     upstream: { status: 409 },
   })
-  simulator.faults.add({ match: { method: 'GET', path: ALLOWLISTS }, kind: 'reset' })
+  simulator.faults.add({ match: { method: 'GET', path: ALLOWLISTS }, kind: 'reset', after: 1 })
   t.match(await failureOf(architecture.createIpAllowlist(OFFICE, signal)), {
     code: 'upstream-busy',
     message: /409 .*cannot be told/,
+    unexecuted: true,
   })
 })
 

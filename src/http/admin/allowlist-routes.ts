@@ -290,8 +290,7 @@ function undoRoute({ organizationAllowlist }: AllowlistRouteDeps): FastifyPlugin
       async (request) => {
         const { callerAddress } = request.body ?? {}
         const by = requesterOf(request)
-        const result = await organizationAllowlist.undo({ callerAddress }, by)
-        return describeReplacement({ ...result, warnings: [] })
+        return describeReplacement(await organizationAllowlist.undo({ callerAddress }, by))
       },
     )
     done()

@@ -4,7 +4,6 @@ import { Failure } from '../../domain/failure.ts'
 import type { IpAllowlist } from '../../domain/architecture-platform.ts'
 import type { RequestedAllowlist } from '../../domain/ip-allowlist.ts'
 import type { RequestedOrganizationAllowlist } from '../../domain/organization-allowlist.ts'
-import { requireValid } from '../../domain/validation.ts'
 import { MAX_LISTED, MAX_TEXT } from './finding-schemas.ts'
 
 /** The organisation's own list, in bodies and in the place of an id. */
@@ -56,25 +55,18 @@ export const AllowlistBody = Type.Object(
 )
 type Body = Static<typeof ValidationBody>
 
-/** Throws `invalid` for what belongs to the organisation's own list only. */
 export function namedListOf(body: Body): RequestedAllowlist {
-  const { name = '', description, entries, allowEverything } = body
-  refuse(body, ['callerAddress'], 'is for the organisation’s own list')
-  return { name, description, entries, allowEverything }
+  const { name = '' } = body
+  return { ...listOf(body), name }
 }
 
-/** Throws `invalid` for what belongs to named lists only. */
 export function organizationListOf(body: Body): RequestedOrganizationAllowlist {
-  const { entries, allowEverything, callerAddress } = body
-  refuse(body, ['name', 'description'], 'is not for the organisation’s own list')
-  return { entries, allowEverything, callerAddress }
+  return listOf(body)
 }
 
-function refuse(body: Body, names: readonly (keyof Body)[], message: string): void {
-  const faults = names
-    .filter((name) => body[name] !== undefined)
-    .map((field) => ({ field, message }))
-  if (faults.length > 0) requireValid({ faults, warnings: [], value: undefined })
+/** What is asked for of a list, whosever it is: the check tells what does not belong to it. */
+function listOf({ name, description, entries, allowEverything, callerAddress }: Body) {
+  return { name, description, entries, allowEverything, callerAddress }
 }
 
 export const AllowlistSchema = Type.Unsafe<IpAllowlist>(

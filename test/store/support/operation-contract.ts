@@ -18,6 +18,10 @@ function operation(parts: Partial<NewOperation> = {}): NewOperation {
   }
 }
 
+function told(subjectId: string) {
+  return [entry({ subjectId })]
+}
+
 function replacement(before: string[], after: string[], undoes?: string): NewOperation {
   const payload = { before, after }
   return operation({ kind: 'organization-allowlist', name: '', payload, undoes })
@@ -66,6 +70,31 @@ export function testOperations(createDatabase: CreateDatabase): void {
     }
     const lists = ['a', 'b'].map((name) => operation({ kind: 'ip-allowlist', name }))
     for (const each of lists) t.ok(await store.operations.begin(each, LEASE, () => []))
+  })
+
+  test('what another operation made already is recorded otherwise', async (t) => {
+    const { store } = openTestStore(t, await createDatabase(t))
+    const { operations } = store
+    const list = operation({ kind: 'ip-allowlist' })
+    const begin = async (next = list) => (await operations.begin(next, LEASE, () => []))?.id ?? ''
+    const [first, second, third] = [await begin(), await begin(), await begin()]
+    t.equal(await operations.isTaken('ip-allowlist'), false)
+    const claimed = {
+      end: { state: 'unchanged', resultId: 'r1' },
+      audit: told('claimed'),
+    } as const
+    t.equal(await operations.end(first, DONE, told('first'), claimed), true)
+    t.equal(await operations.end(second, DONE, told('second'), claimed), true)
+    const other = { ...DONE, resultId: 'r2' }
+    t.equal(await operations.end(third, other, told('third'), claimed), true)
+    const created = await begin(operation())
+    t.equal(await operations.isTaken('environment'), true)
+    t.equal(await operations.end(created, DONE, told('of another kind'), claimed), true)
+    const { items } = await store.audit.list({}, { limit: 9 })
+    t.same(
+      items.map(({ subjectId }) => subjectId),
+      ['first', 'claimed', 'third', 'of another kind'],
+    )
   })
 
   test('what is not renewed counts as abandoned and is taken by one', async (t) => {
@@ -117,7 +146,14 @@ export function testOperations(createDatabase: CreateDatabase): void {
       finishedAt: (await operations.undoable())?.finishedAt,
     })
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'failed')
+    await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'unchanged')
     t.equal((await operations.undoable())?.id, second)
+    const late = await operations.organizationChangesSince(0)
+    t.match(late, [
+      { id: second, after: ['9.9.9.0/24'] },
+      { id: first, before: [] },
+    ])
+    t.same(await operations.organizationChangesSince(Number.MAX_SAFE_INTEGER), [])
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second))
     t.equal((await operations.undoable())?.id, first)
     await done(replacement(['8.8.8.0/24'], [], first))

@@ -234,7 +234,7 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
     const desk = openInstance(t, { database: await createDatabase(t), simulator, leaseMs: 200 })
     const lost = { kind: 'lost-answer', times: 1 } as const
     simulator.faults.add({ ...lost, match: { method: 'POST', path: ALLOWLISTS } })
-    simulator.faults.add({ kind: 'reset', match: { method: 'GET', path: ALLOWLISTS } })
+    simulator.faults.add({ kind: 'reset', match: { method: 'GET', path: ALLOWLISTS }, after: 1 })
     await t.rejects(desk.allowlists.create(OFFICE, ANNA), { code: 'upstream-busy' })
     t.equal((await desk.entries()).length, 1, 'no end is told that is not known')
     simulator.faults.clear()
@@ -252,11 +252,13 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
       simulator,
       leaseMs: 200,
       wrap: (store) => ({
+        isTaken: (kind) => store.isTaken(kind),
         begin: (...all) => store.begin(...all),
         renew: (...all) => store.renew(...all),
         claimAbandoned: (...all) => store.claimAbandoned(...all),
         environmentsSince: (...all) => store.environmentsSince(...all),
         undoable: () => store.undoable(),
+        organizationChangesSince: (time) => store.organizationChangesSince(time),
         end: async (...all) => {
           if (failures-- > 0) throw new Error('the disk is full')
           return await store.end(...all)

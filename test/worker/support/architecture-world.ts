@@ -60,6 +60,10 @@ type InstanceOptions = {
   readonly maxEnvironments?: number
   readonly leaseMs?: number
   readonly graceMs?: number
+  /** How long the settler looks for what does not show; as long as a lease when left out. */
+  readonly patienceMs?: number
+  /** Parts of the platform that the desks meet in the place of the simulator's. */
+  readonly platform?: Partial<ArchitecturePlatform>
   readonly onAnswered?: () => void
   readonly wrap?: (
     store: StoreUnderTest['store']['operations'],
@@ -81,7 +85,7 @@ export function openInstance(t: Test, options: InstanceOptions) {
     skippingClock(1),
   )
   t.teardown(() => api[Symbol.asyncDispose]())
-  const platform: ArchitecturePlatform = openArchitecture(api)
+  const platform: ArchitecturePlatform = { ...openArchitecture(api), ...options.platform }
   const operations = options.wrap?.(store.operations) ?? store.operations
   const ended: string[] = []
   const metrics = {
@@ -98,7 +102,8 @@ export function openInstance(t: Test, options: InstanceOptions) {
     ...(onAnswered ? { onAnswered } : {}),
     ...(graceMs === undefined ? {} : { graceMs }),
   })
-  const settler = new OperationSettler({ store: operations, platform, logger, leaseMs })
+  const { patienceMs = leaseMs } = options
+  const settler = new OperationSettler({ store: operations, platform, logger, leaseMs, patienceMs })
   runner.begin()
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> =>
