@@ -1,10 +1,11 @@
 /**
  * Seconds that a `Retry-After` header asks for, given in seconds or as an HTTP date; undefined when
- * it is neither.
+ * it is neither, or absent.
  *
  * @param now epoch milliseconds
  */
-export function retryAfterSeconds(header: string, now: number): number | undefined {
+export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined
   const text = header.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text)
   const date = Date.parse(text)

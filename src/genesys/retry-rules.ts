@@ -63,16 +63,3 @@ export function backoffMs(attempt: number, random: () => number): number {
   const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1))
   return Math.round(ceiling * random())
 }
-
-/**
- * Seconds that a `Retry-After` header asks for, given in seconds or as an HTTP date; undefined when
- * it is neither.
- */
-export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header)
-  const date = Date.parse(header)
-  // `Date.parse` takes bare numbers for years; an HTTP date begins with a weekday.
-  if (Number.isNaN(date) || !/^[A-Za-z]{3}/.test(header.trim())) return undefined
-  return Math.max(0, Math.ceil((date - now) / 1000))
-}

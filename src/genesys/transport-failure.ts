@@ -1,7 +1,7 @@
 import { Failure } from '../domain/failure.ts'
 import type { UpstreamAnswer } from '../domain/failure.ts'
+import { retryAfterSeconds } from '../domain/retry-after.ts'
 import { bounded } from './exchange.ts'
-import { retryAfterSeconds } from './retry-rules.ts'
 import type { Outcome } from './retry-rules.ts'
 
 /** A refusal by the platform; `said` is its own message, empty when it gave none. */
