@@ -57,6 +57,7 @@ const FAILURE_CODES = [
   'upstream-busy',
   'upstream-refused',
   'upstream-broken',
+  'internal',
 ] as const satisfies readonly FailureCode[]
 
 type Plane = (typeof PLANES)[number]
@@ -150,7 +151,7 @@ function requestMetrics(registry: Registry) {
     registers: [registry],
   })
   for (const plane of PLANES) {
-    for (const code of [...FAILURE_CODES, 'internal']) failures.inc({ plane, code }, 0)
+    for (const code of FAILURE_CODES) failures.inc({ plane, code }, 0)
   }
   return {
     /** Counts one answered request. `status` is the HTTP status. */
@@ -159,7 +160,7 @@ function requestMetrics(registry: Registry) {
       counts[index] = (counts[index] ?? 0) + 1
     },
     /** Counts one failure by its code. */
-    failed(plane: Plane, code: FailureCode | 'internal'): void {
+    failed(plane: Plane, code: FailureCode): void {
       failures.inc({ plane, code })
     },
   }
