@@ -1,11 +1,12 @@
 import { test } from 'tap'
-import { createPageTokens } from '../../src/http/authzen/page-token.ts'
+import { createPageTokens, firstPage } from '../../src/http/authzen/page-token.ts'
 import { DIVISIONS, FACTS, matrixOf } from '../http/support/organization.ts'
 import { startCheckPlane } from '../http/support/planes.ts'
 
 /** Authorization API 1.0, 8.2: what becomes of page tokens with time. */
 
-const PLACE = { revision: 7, position: 3, limit: 10 }
+const ASKED = { limit: 10, properties: undefined }
+const PLACE = { revision: 7, position: 3, page: firstPage(ASKED) }
 const WHO = {
   subject: { type: 'user' },
   action: { name: 'view' },
@@ -17,15 +18,35 @@ test('8.2 Pagination: a token is good for fifteen minutes', (t) => {
   const tokens = createPageTokens(() => now)
   const token = tokens.write(PLACE, ['question'])
   now += 15 * 60_000
-  t.same(tokens.read(token, ['question']), PLACE)
+  t.same(tokens.read(token, ['question'], ASKED), PLACE)
   now += 1
-  t.throws(() => tokens.read(token, ['question']), { code: 'invalid', message: /has expired/ })
+  t.throws(() => tokens.read(token, ['question'], ASKED), {
+    code: 'invalid',
+    message: /has expired/,
+  })
   t.end()
+})
+
+test('8.2.1 Paginated Requests: a limit is compared as it was sent, above the bound too', async (t) => {
+  const { post } = startCheckPlane(t)
+  const tokens = createPageTokens()
+  for (const limit of [2_000, undefined]) {
+    const asked = { limit, properties: undefined }
+    const token = tokens.write({ ...PLACE, page: firstPage(asked) }, [])
+    t.match(tokens.read(token, [], asked), { page: { limit } })
+    const other = { ...asked, limit: 3_000 }
+    t.throws(() => tokens.read(token, [], other), { message: /page\/limit must stay the same/ })
+  }
+  const none = { ...WHO, page: { limit: 2_000 } }
+  t.equal((await post('/access/v1/search/subject', none)).statusCode, 200)
 })
 
 test('8.2 Pagination: a token of the process before a restart has expired', (t) => {
   const token = createPageTokens().write(PLACE, [])
-  t.throws(() => createPageTokens().read(token, []), { code: 'invalid', message: /has expired/ })
+  t.throws(() => createPageTokens().read(token, [], ASKED), {
+    code: 'invalid',
+    message: /has expired/,
+  })
   t.end()
 })
 

@@ -4,8 +4,14 @@ import { World } from '../../../simulator/world.ts'
 
 const organizationId = 'ffffffff-0000-4000-8000-000000000433'
 
-/** `records` stands for what the scenario calls `record`; see AUTHZEN_RESOURCE_TYPES. */
-export const RESOURCE_TYPES = 'record=records:record,feature=permission'
+/** `record` is the scenario's own; a gateway may speak of routes, and have actions of its own. */
+export const RESOURCE_TYPES = [
+  ...['record=records:record', 'feature=permission'],
+  ...['route/GET=records:record:read', 'route/HEAD=records:record:read'],
+  'route/POST=records:record:export',
+  ...['doc=records:record', 'doc/show=records:record:read', 'doc/write=records:record:delete'],
+  'doc/gone=records:record:gone',
+].join()
 
 function equals(variableName: string, value: string): ConditionNode {
   return { variableName, operator: 'EQ', operands: [{ type: 'SCALAR', value }] }
