@@ -9,6 +9,7 @@ import type { Matrix } from '../domain/matrix.ts'
 import { architectureMetrics } from './architecture-metrics.ts'
 import { changeMetrics } from './change-metrics.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
+import { listenerMetrics } from './listener-metrics.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 /** Interval at which the event loop's lateness is sampled. */
@@ -89,6 +90,7 @@ export function createMetrics(sources: MetricsSources) {
     ...changeMetrics(registry, PREFIX),
     ...storeMetrics(registry, PREFIX),
     ...architectureMetrics(registry, PREFIX),
+    ...listenerMetrics(registry, PREFIX),
     [Symbol.dispose](): void {
       delay.disable()
       registry.clear()

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { createPageTokens, firstPage } from '../../src/http/authzen/page-token.ts'
 import { DIVISIONS, FACTS, matrixOf } from '../http/support/organization.ts'
-import { startCheckPlane } from '../http/support/planes.ts'
+import { startTlsPlane } from './support/tls-plane.ts'
 
 /** Authorization API 1.0, 8.2: what becomes of page tokens with time. */
 
@@ -28,7 +28,7 @@ test('8.2 Pagination: a token is good for fifteen minutes', (t) => {
 })
 
 test('8.2.1 Paginated Requests: a limit is compared as it was sent, above the bound too', async (t) => {
-  const { post } = startCheckPlane(t)
+  const { post } = await startTlsPlane(t)
   const tokens = createPageTokens()
   for (const limit of [2_000, undefined]) {
     const asked = { limit, properties: undefined }
@@ -51,7 +51,7 @@ test('8.2 Pagination: a token of the process before a restart has expired', (t) 
 })
 
 test('8.2 Pagination: a token whose revision is no longer held has expired', async (t) => {
-  const { post, served } = startCheckPlane(t)
+  const { post, served } = await startTlsPlane(t)
   const first = await post('/access/v1/search/subject', { ...WHO, page: { limit: 1 } })
   const page = { token: first.json<{ page: { next_token: string } }>().page.next_token }
   served.held.push(matrixOf(FACTS, 8))
@@ -63,7 +63,7 @@ test('8.2 Pagination: a token whose revision is no longer held has expired', asy
 })
 
 test('8.2 Pagination: pages of no hits say where to go on', async (t) => {
-  const { post } = startCheckPlane(t)
+  const { post } = await startTlsPlane(t)
   const none = await post('/access/v1/search/subject', { ...WHO, page: { limit: 0 } })
   const { page } = none.json<{ page: { next_token: string; count: number } }>()
   t.equal(page.count, 0)

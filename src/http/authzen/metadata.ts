@@ -46,7 +46,7 @@ export async function openMetadata(
     return await createMetadata(publicUrl, key)
   }
   const reason = publicUrl === undefined ? 'is not set' : 'is not an https URL'
-  logger.info({ publicUrl }, `there is no AuthZEN metadata: PUBLIC_URL ${reason}`)
+  logger.info({ publicUrl: publicUrl?.href }, `there is no AuthZEN metadata: PUBLIC_URL ${reason}`)
   return undefined
 }
 
