@@ -72,9 +72,7 @@ test('9.1.3 Signature Parameter: the same as claims of a token, with an issuer a
     const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }))
     for (const text of [pem, jwk]) {
       const { plane } = await serve(PUBLIC_URL, await keyFile(name, text))
-      const { signed_metadata: signed, ...plain } = (await plane.get(WELL_KNOWN)).json<
-        Record<string, unknown>
-      >()
+      const { signed_metadata: signed, ...plain } = (await plane.get(WELL_KNOWN)).json()
       const { payload, protectedHeader } = await jwtVerify(String(signed), publicKey)
       const { iss, iat, ...claims } = payload
       t.same(claims, plain, name)

@@ -10,6 +10,7 @@ import { until } from '../end-to-end/support/until.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 
 const DAY_MS = 86_400_000
+const half = (text: string): string => text.slice(0, text.length / 2)
 const fromNow = (days: number): Date => new Date(Date.now() + days * DAY_MS)
 
 /** Watched files with a sound pair in them. */
@@ -34,7 +35,6 @@ async function watchPair(t: Test, pair: Pair) {
 
 test('files that are broken leave the pair as it is, and are taken once they are whole', async (t) => {
   const [first, other] = [await makeCertificate(), await makeCertificate('other')]
-  const half = (text: string): string => text.slice(0, text.length / 2)
   type Files = { readonly certFile: string; readonly keyFile: string }
   const breaks: Readonly<Record<string, (files: Files) => Promise<void>>> = {
     'a certificate of another key': (files) => writeFile(files.certFile, other.cert),

@@ -1,4 +1,5 @@
 import type { CheckAppDeps } from '../../../src/http/check/check-app.ts'
+import type { Body } from '../../end-to-end/support/caller.ts'
 import { bearer, CHECK_SECRET, startCheckPlane } from '../../http/support/planes.ts'
 import { trustedPair } from './certificate.ts'
 
@@ -13,7 +14,7 @@ export async function startTlsPlane(
     const response = await fetch(url + path, init)
     const body = await response.text()
     const headers: Readonly<Record<string, string>> = Object.fromEntries(response.headers)
-    return { statusCode: response.status, headers, body, json: <T>() => JSON.parse(body) as T }
+    return { statusCode: response.status, headers, body, json: (): Body => JSON.parse(body) }
   }
   return {
     ...plane,
