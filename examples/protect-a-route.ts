@@ -1,5 +1,5 @@
 import { fastify } from 'fastify'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 
 /**
  * A Fastify application whose routes ask a policy decision point, by the OpenID AuthZEN
@@ -11,7 +11,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
  */
 
 export type DecisionPoint = {
-  /** Base URL of the decision point. */
+  /** Base URL of the decision point; it may have a path. */
   readonly url: string
   /** Its bearer key. */
   readonly key: string
@@ -29,42 +29,64 @@ const TIMEOUT_MS = 2_000
 
 /**
  * A hook that lets a request pass when its user may do what the route needs. Everything but a clear
- * yes is a no: 403 for a denial, 503 when no decision can be had.
+ * yes is a no: 403 for a denial, 503 and a line in the log when no decision can be had. Throws at
+ * once for a URL that is none: an application that can never ask should not start.
  */
 export function requirePermission(
   point: DecisionPoint,
   userOf: (request: FastifyRequest) => string | undefined,
   needed: Needed,
 ) {
+  const address = evaluationAddress(point.url)
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const userId = userOf(request)
     if (userId === undefined) return void (await reply.code(401).send({ error: 'who are you?' }))
-    const decision = await decide(point, {
+    const question = {
       subject: { type: 'user', id: userId },
       action: { name: needed.action },
       resource: { type: needed.resourceType, id: needed.resourceId(request) },
       context: { options: { explain: false } },
-    })
-    if (decision === undefined) await reply.code(503).send({ error: 'no decision can be had' })
-    else if (!decision) await reply.code(403).send({ error: 'not allowed' })
+    }
+    try {
+      const allowed = await decide(address, point.key, question)
+      if (!allowed) await reply.code(403).send({ error: 'not allowed' })
+    } catch (error) {
+      request.log.error({ err: error }, 'no decision can be had')
+      await reply.code(503).send({ error: 'no decision can be had' })
+    }
   }
 }
 
-/** True or false; undefined when the decision point does not answer with either in time. */
-async function decide(point: DecisionPoint, question: object): Promise<boolean | undefined> {
-  try {
-    const response = await fetch(new URL('/access/v1/evaluation', point.url), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${point.key}`, 'content-type': 'application/json' },
-      body: JSON.stringify(question),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    })
-    if (!response.ok) return undefined
-    const { decision } = (await response.json()) as { decision?: unknown }
-    return typeof decision === 'boolean' ? decision : undefined
-  } catch {
-    return undefined
+/**
+ * Where decisions are asked for, below the path that the base may have. Who has the metadata of the
+ * decision point takes its `access_evaluation_endpoint` instead.
+ */
+function evaluationAddress(base: string): URL {
+  const url = new URL(base)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new Error(`${base} is no http or https URL`)
   }
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/access/v1/evaluation`
+  return url
+}
+
+/** True or false. Throws when the decision point does not answer with either in time. */
+async function decide(address: URL, key: string, question: object): Promise<boolean> {
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(question),
+    // The key is for this address alone.
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  })
+  if (!response.ok) {
+    await response.body?.cancel()
+    throw new Error(`the decision point answered ${response.status}`)
+  }
+  const { decision } = (await response.json()) as { decision?: unknown }
+  if (typeof decision === 'boolean') return decision
+  throw new Error('the decision point answered without a decision')
 }
 
 /** A real application takes the user from a session or a token: a header is anybody's to set. */
@@ -74,8 +96,11 @@ function userInHeader(request: FastifyRequest): string | undefined {
 }
 
 /** An application with one protected route. */
-export function buildExample(point: DecisionPoint): FastifyInstance {
-  const app = fastify()
+export function buildExample(
+  point: DecisionPoint,
+  options: FastifyServerOptions = { logger: { level: 'warn' } },
+): FastifyInstance {
+  const app = fastify(options)
   const mayView = requirePermission(point, userInHeader, {
     action: 'view',
     resourceType: 'routing:queue',

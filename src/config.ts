@@ -44,7 +44,8 @@ export type Config = {
     readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   }
   readonly authzen: {
-    readonly publicUrl: string | undefined
+    /** Its path has no slash at its end, and only what a route can be registered with. */
+    readonly publicUrl: URL | undefined
     readonly resourceTypes: ResourceTypes
     readonly signingKeyFile: string | undefined
   }
@@ -116,12 +117,7 @@ function checkTogether(environment: Environment, faults: string[]): void {
   if ((environment.TLS_CERT_FILE === undefined) !== (environment.TLS_KEY_FILE === undefined)) {
     faults.push('TLS_CERT_FILE and TLS_KEY_FILE must be set together')
   }
-  check('PUBLIC_URL', (value) =>
-    // A star would be a wildcard in the path of the metadata.
-    isHttpUrl(value) && !value.includes('*')
-      ? undefined
-      : 'must be an https URL without user, query or fragment',
-  )
+  check('PUBLIC_URL', publicUrlFault)
   check('AUTHZEN_RESOURCE_TYPES', (value) => {
     try {
       parseResourceTypes(value)
@@ -131,6 +127,22 @@ function checkTogether(environment: Environment, faults: string[]): void {
   })
   checkWebhooks(environment, faults)
   checkAuth(environment, faults)
+}
+
+/**
+ * The metadata is found below the path: a star would be a wildcard there, and what is percent-encoded
+ * would never be met, for requests are decoded before they are routed.
+ */
+const PUBLIC_PATH = /^(\/[A-Za-z0-9._~:@-]+)*$/
+
+function publicUrlFault(value: string): string | undefined {
+  if (!isHttpUrl(value)) return 'must be an https URL without user, query or fragment'
+  // The address of a decision point is compared byte for byte by whoever reads the metadata.
+  if (value.trimEnd().endsWith('/')) return 'must be an https URL without a slash at its end'
+  const { pathname } = new URL(value)
+  return pathname === '/' || PUBLIC_PATH.test(pathname)
+    ? undefined
+    : 'must be an https URL whose path has only letters, digits and - . _ ~ : @ between its slashes'
 }
 
 const WEBHOOK_URLS = ['GENESYS_SIM_CALLBACK_URL', 'MONITORING_WEBHOOK_URL'] as const
@@ -263,7 +275,7 @@ function toConfig(
       tls: tlsFiles(environment),
     },
     authzen: {
-      publicUrl: environment.PUBLIC_URL,
+      publicUrl: environment.PUBLIC_URL === undefined ? undefined : new URL(environment.PUBLIC_URL),
       resourceTypes: parseResourceTypes(environment.AUTHZEN_RESOURCE_TYPES ?? ''),
       signingKeyFile: environment.AUTHZEN_SIGNING_KEY_FILE,
     },

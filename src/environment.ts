@@ -89,7 +89,11 @@ export const Environment = Type.Object({
     default: 0,
     description: 'Audit entries older than this are removed; 0 keeps them for ever',
   }),
-  AUTHZEN_RESOURCE_TYPES: Type.Optional(text('Own names of resource types: type=domain:entity,…')),
+  AUTHZEN_RESOURCE_TYPES: Type.Optional(
+    text(
+      'Own names of resource types and actions: type=domain:entity,type/action=domain:entity:action,…',
+    ),
+  ),
   AUTHZEN_SIGNING_KEY_FILE: Type.Optional(
     text('Path of a private key, PEM or JWK, that signs the AuthZEN metadata'),
   ),

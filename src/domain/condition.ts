@@ -31,44 +31,52 @@ export type AttributeScopes = readonly Readonly<Record<string, unknown>>[]
 
 export type Verdict = 'holds' | 'fails' | 'undecided'
 
+/** Names of variables that keep a condition from being decided, where their values could. */
+export type Wanting = {
+  /** Nowhere given, or null everywhere. */
+  readonly missing: Set<string>
+  /** Given, but as what cannot be compared so: a list, an object, a word where a number is needed. */
+  readonly unusable: Set<string>
+}
+
 /** Nesting beyond this is not evaluated: undecided. The platform's own editor makes two levels. */
 const MAX_DEPTH = 32
 
 type Scalar = string | number | boolean
 
 /**
- * Whether the condition holds on the attributes given. A variable without a usable value (absent,
- * null, an object, a list) makes its comparison undecided and is added to `missing`. An operator,
+ * Whether the condition holds on the attributes given. A variable without a usable value (absent or
+ * null, an object, a list) makes its comparison undecided and is added to `wanting`. An operator,
  * operand kind or shape that is not understood is undecided too.
  */
 export function evaluateCondition(
   condition: Condition,
   scopes: AttributeScopes,
-  missing?: Set<string>,
+  wanting?: Wanting,
 ): Verdict {
-  return evaluateNode(condition, scopes, missing, 0)
+  return evaluateNode(condition, scopes, wanting, 0)
 }
 
 function evaluateNode(
   node: Condition,
   scopes: AttributeScopes,
-  missing: Set<string> | undefined,
+  wanting: Wanting | undefined,
   depth: number,
 ): Verdict {
   if (depth > MAX_DEPTH) return 'undecided'
   const comparison = node.variableName !== undefined || node.operator !== undefined
   const terms = node.terms ?? []
-  if (comparison && terms.length === 0) return compare(node, scopes, missing)
+  if (comparison && terms.length === 0) return compare(node, scopes, wanting)
   // A node that is both a comparison and a conjunction has no documented meaning.
   if (comparison || terms.length === 0) return 'undecided'
-  return combine(node, terms, scopes, missing, depth)
+  return combine(node, terms, scopes, wanting, depth)
 }
 
 function combine(
   node: Condition,
   terms: readonly Condition[],
   scopes: AttributeScopes,
-  missing: Set<string> | undefined,
+  wanting: Wanting | undefined,
   depth: number,
 ): Verdict {
   if (node.conjunction !== 'AND' && node.conjunction !== 'OR') {
@@ -77,35 +85,55 @@ function combine(
   const decisive = node.conjunction === 'OR' ? 'holds' : 'fails'
   const neutral = node.conjunction === 'OR' ? 'fails' : 'holds'
   let result: Verdict = neutral
-  const missingHere = missing && new Set<string>()
+  const here = wanting && { missing: new Set<string>(), unusable: new Set<string>() }
   for (const term of terms) {
-    const verdict = evaluateNode(term, scopes, missingHere, depth + 1)
+    const verdict = evaluateNode(term, scopes, here, depth + 1)
     if (verdict === decisive) return decisive
     if (verdict === 'undecided') result = 'undecided'
   }
   // Names are reported only where they could still change the answer.
-  if (missing && missingHere) for (const name of missingHere) missing.add(name)
+  if (wanting && here) {
+    for (const name of here.missing) wanting.missing.add(name)
+    for (const name of here.unusable) wanting.unusable.add(name)
+  }
   return result
 }
 
-function compare(
-  node: Condition,
-  scopes: AttributeScopes,
-  missing: Set<string> | undefined,
-): Verdict {
+function compare(node: Condition, scopes: AttributeScopes, wanting: Wanting | undefined): Verdict {
   const { variableName, operator, operands } = node
   if (!variableName || !operator || !operands || operands.length === 0) return 'undecided'
   const value = lookUp(variableName, scopes)
   const others = operands.map((operand) => operandValue(operand, scopes))
   const verdict = value === undefined ? 'undecided' : decide(value, operator, others)
-  if (verdict === 'undecided' && missing && couldDecide(value, operator, operands, others)) {
-    if (value === undefined) missing.add(variableName)
-    for (const [index, operand] of operands.entries()) {
-      const absent = others[index] === undefined && isVariable(operand)
-      if (absent && operand.value !== null) missing.add(operand.value)
-    }
+  if (verdict === 'undecided' && wanting) {
+    const names = wantedOf(variableName, operator, operands, scopes)
+    for (const name of names) (isGiven(name, scopes) ? wanting.unusable : wanting.missing).add(name)
   }
   return verdict
+}
+
+/** The variables of a comparison without a value for it; none where no value could decide it. */
+function wantedOf(
+  variableName: string,
+  operator: string,
+  operands: readonly Operand[],
+  scopes: AttributeScopes,
+): string[] {
+  const ordered = operator !== 'EQ' && operator !== 'IN'
+  const valueOf = (name: string): Scalar | undefined => {
+    const value = lookUp(name, scopes)
+    return ordered && value !== undefined && numberOf(value) === undefined ? undefined : value
+  }
+  const value = valueOf(variableName)
+  const others = operands.map((operand) => {
+    return isVariable(operand) ? valueOf(operand.value) : operandValue(operand, scopes)
+  })
+  if (!couldDecide(value, operator, operands, others)) return []
+  const wanted = value === undefined ? [variableName] : []
+  for (const [index, operand] of operands.entries()) {
+    if (others[index] === undefined && isVariable(operand)) wanted.push(operand.value)
+  }
+  return wanted
 }
 
 /** Whether values for what is absent could decide the comparison at all. */
@@ -125,7 +153,7 @@ function couldDecide(
   return order(value ?? 0, operator, others[0] ?? 0) !== 'undecided'
 }
 
-function isVariable(operand: Operand): boolean {
+function isVariable(operand: Operand): operand is Operand & { readonly value: string } {
   return operand.type === 'VARIABLE' && operand.value !== null && operand.value !== ''
 }
 
@@ -160,13 +188,22 @@ function operandValue(operand: Operand, scopes: AttributeScopes): Scalar | undef
 
 function lookUp(name: string, scopes: AttributeScopes): Scalar | undefined {
   for (const scope of scopes) {
-    // Own properties only: `constructor` is not an attribute.
-    if (!Object.hasOwn(scope, name)) continue
-    const value = scope[name]
+    const value = ownValue(scope, name)
+    // Null is how some callers write that there is none: the next scope may have one.
+    if (value === undefined || value === null) continue
     if (typeof value === 'string' || typeof value === 'boolean') return value
     return typeof value === 'number' ? numberOf(value) : undefined
   }
   return undefined
+}
+
+function isGiven(name: string, scopes: AttributeScopes): boolean {
+  return scopes.some((scope) => (ownValue(scope, name) ?? null) !== null)
+}
+
+/** Own properties only: `constructor` is not an attribute. */
+function ownValue(scope: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(scope, name) ? scope[name] : undefined
 }
 
 /** The platform writes every literal as text; a number or boolean equals the text that denotes it. */

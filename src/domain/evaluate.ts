@@ -53,6 +53,8 @@ export type Path = {
   readonly outcome: Outcome
   /** Attributes that would have been needed; empty unless undecided. */
   readonly missing: readonly string[]
+  /** Attributes that were given as what the condition cannot compare; empty unless undecided. */
+  readonly unusable: readonly string[]
 }
 
 /** Is told of every path while a question is evaluated; it also keeps the evaluation from stopping early. */
@@ -212,12 +214,17 @@ function policiesOutcome(
   recorder: Recorder | undefined,
 ): Outcome {
   let best = NOT_GRANTED
-  const consider = (policy: number, verdict: Outcome, missing: readonly string[]): void => {
+  const consider = (
+    policy: number,
+    verdict: Outcome,
+    missing: readonly string[] = NONE,
+    unusable: readonly string[] = NONE,
+  ): void => {
     const outcome = !reached && verdict !== NOT_GRANTED ? OTHER_DIVISION : verdict
     best = Math.min(best, outcome)
-    recorder?.({ role, division, group, policy, outcome, missing })
+    recorder?.({ role, division, group, policy, outcome, missing, unusable })
   }
-  if (givesFlat(matrix, role, permission)) consider(-1, ALLOWED, NONE)
+  if (givesFlat(matrix, role, permission)) consider(-1, ALLOWED)
   const record = role * ROLE.words
   const first = matrix.roles[record + ROLE.policyStart] as number
   const last = first + (matrix.roles[record + ROLE.policyCount] as number)
@@ -225,13 +232,13 @@ function policiesOutcome(
     if (!speaksOf(matrix, policy, permission)) continue
     const condition = matrix.policies[policy * POLICY.words + POLICY.condition] as number
     if (condition === 0) {
-      consider(policy, ALLOWED, NONE)
+      consider(policy, ALLOWED)
       continue
     }
-    const missing = new Set<string>()
-    const verdict = evaluateCondition(matrix.condition(condition - 1), scopes ?? [], missing)
-    if (verdict === 'undecided') consider(policy, CONDITIONAL, [...missing])
-    else consider(policy, verdict === 'holds' ? ALLOWED : NOT_GRANTED, NONE)
+    const wanting = { missing: new Set<string>(), unusable: new Set<string>() }
+    const verdict = evaluateCondition(matrix.condition(condition - 1), scopes ?? [], wanting)
+    if (verdict !== 'undecided') consider(policy, verdict === 'holds' ? ALLOWED : NOT_GRANTED)
+    else consider(policy, CONDITIONAL, [...wanting.missing], [...wanting.unusable])
   }
   return best
 }

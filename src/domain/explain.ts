@@ -17,6 +17,8 @@ export type NamedPath = {
   readonly outcome: 'allowed' | 'conditional' | 'other_division' | 'condition_failed'
   /** Attributes that the condition needs and did not get; present when undecided. */
   readonly missing?: readonly string[]
+  /** Attributes that it got as what it cannot compare; present when undecided. */
+  readonly unusable?: readonly string[]
 }
 
 /** What comes nearest to an answer of yes. Only what applies is present. */
@@ -27,6 +29,8 @@ export type NearestMiss = {
   readonly state?: string
   /** Attributes that would decide the question. */
   readonly missing?: readonly string[]
+  /** Attributes that would, had they been given as what can be compared. */
+  readonly unusable?: readonly string[]
   /** For a grant elsewhere: the divisions where the user does hold it. */
   readonly divisions?: readonly Named[]
   /** For a permission not granted: roles of the organisation that give it, at most ten. */
@@ -92,6 +96,7 @@ export function namePath(matrix: Matrix, path: Path, permission: number): NamedP
     policy: pathPolicyName(matrix, path.policy, permission),
     outcome: outcome as NamedPath['outcome'],
     ...(path.missing.length > 0 ? { missing: path.missing } : {}),
+    ...(path.unusable.length > 0 ? { unusable: path.unusable } : {}),
   }
 }
 
@@ -114,10 +119,12 @@ function nearestMiss(
       return {}
     case 'inactive_user':
       return { state: matrix.subject(matrix.findSubject(question.subjectId)).state }
-    case 'conditional':
-      return {
-        missing: [...new Set(nearPaths(paths, CONDITIONAL).flatMap((path) => path.missing))].sort(),
-      }
+    case 'conditional': {
+      const undecided = nearPaths(paths, CONDITIONAL)
+      const missing = [...new Set(undecided.flatMap((path) => path.missing))].sort()
+      const unusable = [...new Set(undecided.flatMap((path) => path.unusable))].sort()
+      return unusable.length > 0 ? { missing, unusable } : { missing }
+    }
     case 'other_division': {
       const divisions = [...new Set(nearPaths(paths, OTHER_DIVISION).map((path) => path.division))]
       return { divisions: divisions.map((division) => matrix.grantDivision(division)) }

@@ -15,6 +15,7 @@
  * - `upstream-busy` the platform could not be reached or had no room, after all attempts
  * - `upstream-refused` the platform understood and said no
  * - `upstream-broken` the platform answered something that cannot be relied on
+ * - `internal` a bug that another thread met; of what it was doing all may have been done, or nothing
  */
 export type FailureCode =
   | 'invalid'
@@ -32,6 +33,7 @@ export type FailureCode =
   | 'upstream-busy'
   | 'upstream-refused'
   | 'upstream-broken'
+  | 'internal'
 
 /** What the platform said, in a form that is safe to log and to show: no headers, no token. */
 export type UpstreamAnswer = {

@@ -15,6 +15,8 @@ export type Principal = { readonly name: string; readonly scopes: ReadonlySet<Sc
 export type ApiKey = Principal & { readonly secret: Secret }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
+/** Actors of the audit trail that are nobody's key: what the service and the platform do themselves. */
+const RESERVED_NAMES: ReadonlySet<string> = new Set(['service', 'sunset', 'platform', 'schedule'])
 /** What an Authorization header can carry as a bearer token (RFC 6750 §2.1). */
 const SECRET = /^[A-Za-z0-9._~+/-]+=*$/
 
@@ -48,6 +50,12 @@ function parseApiKey(entry: string, position: number, plane: readonly Scope[]): 
     throw new Failure(
       'invalid',
       `key ${position} has a name that is not 1–64 of A-Z a-z 0-9 . _ @ -`,
+    )
+  }
+  if (RESERVED_NAMES.has(name)) {
+    throw new Failure(
+      'invalid',
+      `key ${position} has the name ${name}, under which the trail tells of what no key did`,
     )
   }
   if (!SECRET.test(secret) || secret.length > 512) {

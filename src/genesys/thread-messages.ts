@@ -80,12 +80,15 @@ export type PlainFailure = {
   readonly unexecuted: boolean
 }
 
-/** What may leave the thread of an error: nothing of one that nobody expected but that it was. */
+/**
+ * What may leave the thread of an error: nothing of one that nobody expected but that it was. It may
+ * have come after a write was sent, so what it ended may have been done.
+ */
 export function plainFailure(error: unknown): PlainFailure {
   if (!(error instanceof Failure)) {
     const name = error instanceof Error ? error.constructor.name : typeof error
     return plainFailure(
-      new Failure('upstream-broken', `reading the platform ended in an unexpected ${name}`),
+      new Failure('internal', `the work ended in an unexpected ${name}`, { undecided: true }),
     )
   }
   const { code, message, field, faults, retryAfterSeconds, upstream, undecided, unexecuted } = error

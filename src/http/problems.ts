@@ -7,7 +7,7 @@ import type { FailureCode } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { RefusedLogins } from './refused-logins.ts'
-import { requestIdOf } from './request-id.ts'
+import { AUTHZEN_PATH, requestIdOf } from './request-id.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { validationFailure } from './validation-failure.ts'
 
@@ -28,6 +28,7 @@ const STATUS: Record<FailureCode, number> = {
   'upstream-busy': 503,
   'upstream-refused': 502,
   'upstream-broken': 502,
+  internal: 500,
 }
 
 const TITLES: Record<FailureCode, string> = {
@@ -46,6 +47,7 @@ const TITLES: Record<FailureCode, string> = {
   'upstream-busy': 'An upstream service could not be reached',
   'upstream-refused': 'An upstream service refused',
   'upstream-broken': 'An upstream service answered something unusable',
+  internal: 'Something went wrong here',
 }
 
 /** When what is not known yet is worth asking again, where the failure does not say. */
@@ -86,6 +88,13 @@ const EXPECTATION_FAILED: ProtocolRefusal = {
   status: 417,
 }
 
+/** A bug: of what went wrong nothing is said. */
+const INTERNAL: ProblemBody = {
+  type: `${TYPE_PREFIX}internal`,
+  title: TITLES.internal,
+  status: STATUS.internal,
+}
+
 /** What problems need of the plane they occur on. */
 export type ProblemDeps = {
   readonly plane: 'check' | 'admin'
@@ -106,11 +115,10 @@ export function problemHandler(deps: ProblemDeps) {
       const detail = `the body must be ${bodyTypes(request).join(' or ')}`
       return sendProblem(request, reply, { ...described(UNSUPPORTED_MEDIA_TYPE), detail })
     }
-    if (!(failure instanceof Failure)) {
+    if (!(failure instanceof Failure) || failure.code === 'internal') {
       deps.metrics.failed(deps.plane, 'internal')
       deps.logger.error({ err: error, requestId: request.id }, 'a request failed unexpectedly')
-      const title = 'Something went wrong here'
-      return sendProblem(request, reply, { type: `${TYPE_PREFIX}internal`, title, status: 500 })
+      return sendProblem(request, reply, INTERNAL)
     }
     deps.metrics.failed(deps.plane, failure.code)
     if (failure.code === 'unauthenticated' || failure.code === 'forbidden') {
@@ -164,10 +172,8 @@ function described({ code, title, status }: ProtocolRefusal): ProblemBody {
   return { type: TYPE_PREFIX + code, title, status }
 }
 
-/** Paths whose errors are as the AuthZEN standard has them: a message (Authorization API 1.0, 10.1). */
-const AUTHZEN_PATH = /^(https?:\/\/[^/]*)?\/access\//i
-
 function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ProblemBody): void {
+  // There errors are as the standard has them: a message (Authorization API 1.0, 10.1.2).
   if (AUTHZEN_PATH.test(request.url)) return sendMessage(reply, problem)
   const { type, title, status, detail, ...rest } = problem
   const body = { type, title, status, detail, instance: request.id, ...rest }

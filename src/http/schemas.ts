@@ -96,6 +96,7 @@ export const GrantPath = Type.Object({
   policy: Type.String({ examples: ['routing:queue:*'] }),
   outcome: Type.Enum(['allowed', 'conditional', 'other_division', 'condition_failed']),
   missing: Type.Optional(Type.Array(Type.String())),
+  unusable: Type.Optional(Type.Array(Type.String())),
 })
 
 export const ProblemSchema = Type.Object(

@@ -9,6 +9,7 @@ import type { Matrix } from '../domain/matrix.ts'
 import { architectureMetrics } from './architecture-metrics.ts'
 import { changeMetrics } from './change-metrics.ts'
 import { registerLatencyHistogram } from './latency-histogram.ts'
+import { listenerMetrics } from './listener-metrics.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 /** Interval at which the event loop's lateness is sampled. */
@@ -57,6 +58,7 @@ const FAILURE_CODES = [
   'upstream-busy',
   'upstream-refused',
   'upstream-broken',
+  'internal',
 ] as const satisfies readonly FailureCode[]
 
 type Plane = (typeof PLANES)[number]
@@ -88,6 +90,7 @@ export function createMetrics(sources: MetricsSources) {
     ...changeMetrics(registry, PREFIX),
     ...storeMetrics(registry, PREFIX),
     ...architectureMetrics(registry, PREFIX),
+    ...listenerMetrics(registry, PREFIX),
     [Symbol.dispose](): void {
       delay.disable()
       registry.clear()
@@ -150,7 +153,7 @@ function requestMetrics(registry: Registry) {
     registers: [registry],
   })
   for (const plane of PLANES) {
-    for (const code of [...FAILURE_CODES, 'internal']) failures.inc({ plane, code }, 0)
+    for (const code of FAILURE_CODES) failures.inc({ plane, code }, 0)
   }
   return {
     /** Counts one answered request. `status` is the HTTP status. */
@@ -159,7 +162,7 @@ function requestMetrics(registry: Registry) {
       counts[index] = (counts[index] ?? 0) + 1
     },
     /** Counts one failure by its code. */
-    failed(plane: Plane, code: FailureCode | 'internal'): void {
+    failed(plane: Plane, code: FailureCode): void {
       failures.inc({ plane, code })
     },
   }

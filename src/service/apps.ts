@@ -51,10 +51,11 @@ export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     metadata: parts.metadata,
   })
   stack.defer(() => closeListener(check))
-  if (config.check.tls) {
+  if (config.check.tls && parts.tls) {
     const server = check.server as unknown as SecureServer
     const onPair = (pair: TlsPair): void => server.setSecureContext(pair)
-    stack.use(watchTlsFiles({ ...config.check.tls, onPair, logger }))
+    const watched = { ...config.check.tls, current: parts.tls, onPair, metrics, logger }
+    stack.use(watchTlsFiles(watched))
   }
   const admin = buildAdminApp({
     ...shared,

@@ -84,6 +84,46 @@ test('5.2 Resource: its type and the action are the permission', async (t) => {
   }
 })
 
+test('5.2 Resource: a type that is no domain:entity asks for nothing', async (t) => {
+  for (const [type, name] of [
+    ['records', 'record:read'],
+    ['records:record:read', ''],
+    ['records:record:', 'read'],
+    ['records:', 'record:read'],
+  ] as const) {
+    const { body } = await point.ask('evaluation', {
+      ...QUESTION,
+      action: { name: name || 'x' },
+      resource: ofType(type),
+    })
+    t.match(body, { decision: false, context: { reason: 'unknown_permission' } }, type)
+  }
+})
+
+test('5.3 Action: a gateway\u2019s own names of actions stand for permissions', async (t) => {
+  const asked = async (type: string, name: string) => {
+    const question = { ...QUESTION, action: { name }, resource: ofType(type) }
+    const { body } = await point.ask('evaluation', question)
+    return body.context.reason ?? 'allowed'
+  }
+  t.equal(await asked('route', 'GET'), 'allowed')
+  t.equal(await asked('route', 'HEAD'), 'allowed')
+  t.equal(await asked('route', 'POST'), 'not_granted')
+  t.equal(await asked('route', 'read'), 'unknown_permission', 'no type of its own stands behind it')
+  t.equal(await asked('doc', 'read'), 'allowed', 'where one does, its actions are there too')
+  t.equal(await asked('doc', 'show'), 'allowed')
+  t.equal(await asked('doc', 'write'), 'conditional', 'and its own names come first')
+  t.equal(await asked('doc', 'gone'), 'unknown_permission')
+  const batch = await point.ask('evaluations', {
+    ...{ subject: alice, resource: ofType('route') },
+    evaluations: ['GET', 'POST', 'HEAD'].map((name) => ({ action: { name } })),
+  })
+  t.same(
+    batch.body.evaluations.map(({ decision }: { decision: boolean }) => decision),
+    [true, false, true],
+  )
+})
+
 test('5.2 Resource: its id is the division, unless properties.divisionId names it', async (t) => {
   const inDivision = (id: string, divisionId?: unknown) =>
     point.ask('evaluation', {
@@ -137,7 +177,8 @@ const askExport = async (properties: object) => {
     action: { name: 'export' },
     resource: { ...one, properties },
   })
-  return [body.decision, body.context.reason, body.context.missing]
+  const { reason, missing, unusable } = body.context
+  return [body.decision, reason, missing, ...(unusable === undefined ? [] : [unusable])]
 }
 
 test('5.4 Context: conditions nest, compare with other attributes and stay undecided', async (t) => {
@@ -159,7 +200,25 @@ test('5.4 Context: conditions nest, compare with other attributes and stay undec
   ])
   t.same(await askExport({ status: 'old', role: 'clerk' }), [false, 'not_granted', undefined])
   t.same(await askExport({}), [false, 'conditional', ['clearance', 'level', 'role', 'status']])
-  t.same(await askExport({ status: ['active'], role: 'clerk' }), [false, 'conditional', ['status']])
+  const list = { status: ['active'], role: 'clerk' }
+  t.same(
+    await askExport(list),
+    [false, 'conditional', [], ['status']],
+    'given, but no single value',
+  )
+  const { body } = await point.ask('evaluation', {
+    subject: { type: 'user', id: 'erik' },
+    action: { name: 'export' },
+    resource: { ...one, properties: list },
+  })
+  t.match(body.context.paths, [{ outcome: 'conditional', unusable: ['status'] }])
+})
+
+test('5.4 Context: null is no value, and hides none', async (t) => {
+  t.same(await askExport({ status: null, role: 'clerk' }), [false, 'conditional', ['status']])
+  const remove = { ...QUESTION, action: { name: 'delete' } }
+  const resource = { ...one, properties: { soft: null } }
+  t.equal(await point.decide({ ...remove, resource, context: { soft: true } }), true)
 })
 
 test('5.5 Decision: a boolean, and a context with reason, paths, revision and age', async (t) => {
@@ -256,6 +315,16 @@ test('11.5 JSON Payload Considerations: I-JSON, and nothing else', async (t) => 
   await refuses(t, text.replace('alice', '\\ud800'), /unpaired surrogate/)
   await refuses(t, `${text.slice(0, -1)},"\\udc00x":1}`, /unpaired surrogate/)
   t.equal((await point.ask('evaluation', text.replace('alice', '\\ud83d\\ude00'))).status, 200)
+  for (const point of ['\ufdd0', '\ufdef', '\ufffe', '\uffff', '\u{1fffe}', '\u{10ffff}']) {
+    await refuses(t, text.replace('alice', point), /noncharacter/)
+    await refuses(t, `${text.slice(0, -1)},"x${point}":1}`, /noncharacter/)
+    const units = Array.from({ length: point.length }, (_, i) => point.charCodeAt(i).toString(16))
+    const escaped = units.map((unit) => `\\u${unit}`).join('')
+    await refuses(t, text.replace('alice', escaped), /noncharacter/)
+  }
+  for (const near of ['\ufdcf', '\ufdf0', '\ufffd', '\u{1fffd}', '\\ufffd']) {
+    t.equal((await point.ask('evaluation', text.replace('alice', near))).status, 200)
+  }
   await refuses(t, `${text.slice(0, -1)},"context":{"n":1e999}}`, /number/)
   const bytes = Buffer.from(text.replace('alice', 'al\u00efce'), 'latin1')
   await refuses(t, bytes, /not UTF-8/)

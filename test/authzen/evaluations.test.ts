@@ -51,7 +51,10 @@ test('7.1 Request: every item has its own reasons and paths, all from one matrix
   const { body, headers } = await point.ask('evaluations', { evaluations: [YES, NO] })
   const [first, second] = body.evaluations
   t.match(first.context.paths, [{ role: { name: 'reader' }, outcome: 'allowed' }])
-  t.match(second, { decision: false, context: { reason: 'conditional', missing: ['role'] } })
+  t.match(second, {
+    decision: false,
+    context: { reason: 'conditional', missing: ['role', 'status'] },
+  })
   for (const { context } of body.evaluations) {
     t.equal(String(context.revision), headers.get('x-matrix-revision'))
   }

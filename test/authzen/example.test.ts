@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import { buildExample } from '../../examples/protect-a-route.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
@@ -7,23 +10,62 @@ import { readText } from '../operations/support/repository.ts'
 
 const { users, divisions } = SMALL_WORLD
 
-/** What the example answers a user whose decisions are asked for there with this key. */
-async function status(url: string, key: string, userId?: string): Promise<number> {
-  const app = buildExample({ url, key })
+/** What the example answers a user whose decisions are asked for there with this key, and logs. */
+async function ask(url: string, key: string, userId?: string) {
+  const logged: string[] = []
+  const stream = { write: (line: string) => void logged.push(line) }
+  const app = buildExample({ url, key }, { logger: { level: 'warn', stream } })
   const headers = userId === undefined ? {} : { 'x-user-id': userId }
   const answer = await app.inject({ url: `/divisions/${divisions.sales}/queues`, headers })
   await app.close()
-  return answer.statusCode
+  return { status: answer.statusCode, logged: logged.join('') }
 }
 
 test('the example lets in who may, and nobody without a clear yes', async (t) => {
   await using context = await startUnderTest()
   const { checkUrl } = context.service
-  t.equal(await status(checkUrl, CHECK_KEY, users.alice), 200)
-  t.equal(await status(checkUrl, CHECK_KEY, users.erin), 403)
-  t.equal(await status(checkUrl, CHECK_KEY), 401)
-  t.equal(await status(checkUrl, 'wrong', users.alice), 503)
-  t.equal(await status('http://127.0.0.1:9', CHECK_KEY, users.alice), 503)
+  t.same(await ask(checkUrl, CHECK_KEY, users.alice), { status: 200, logged: '' })
+  t.same(await ask(checkUrl, CHECK_KEY, users.erin), { status: 403, logged: '' })
+  t.same(await ask(checkUrl, CHECK_KEY), { status: 401, logged: '' })
+  const wrongKey = await ask(checkUrl, 'wrong', users.alice)
+  t.equal(wrongKey.status, 503)
+  t.match(wrongKey.logged, /the decision point answered 401/)
+  const nobody = await ask('http://127.0.0.1:9', CHECK_KEY, users.alice)
+  t.equal(nobody.status, 503)
+  t.match(nobody.logged, /no decision can be had/)
+  t.notMatch(wrongKey.logged + nobody.logged, CHECK_KEY)
+})
+
+test('the example asks below the path of its base, follows no redirect, and starts with no URL that is none', async (t) => {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    const moved = { location: '/tenant/access/v1/evaluation' }
+    if (request.url?.startsWith('/tenant/')) response.end('{"decision":true}')
+    else response.writeHead(307, moved).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  for (const path of ['/tenant', '/tenant/']) {
+    t.equal((await ask(base + path, CHECK_KEY, users.alice)).status, 200)
+  }
+  t.equal((await ask(base, CHECK_KEY, users.alice)).status, 503)
+  t.same(asked, [...Array(2).fill('/tenant/access/v1/evaluation'), '/access/v1/evaluation'])
+  for (const url of ['', '127.0.0.1:8080', 'ftp://pdp', 'pdp']) {
+    t.throws(() => buildExample({ url, key: CHECK_KEY }), url)
+  }
+})
+
+test('the README runs the example as the example says', (t) => {
+  const commands = readText('examples/protect-a-route.ts')
+    .split('\n')
+    .filter((line) => line.startsWith(' *   '))
+    .map((line) => line.slice(5).trim())
+  t.equal(commands.length, 3)
+  for (const command of commands) t.match(readText('README.md'), command)
+  t.end()
 })
 
 /** What a block of the README sends, and what is shown below it. */

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose'
 import t, { test } from 'tap'
+import { readConfig } from '../../src/config.ts'
 import { openMetadata } from '../../src/http/authzen/metadata.ts'
-import { startCheckPlane } from '../http/support/planes.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
 import { PUBLIC_URL, startDecisionPoint } from './support/decision-point.ts'
+import { startTlsPlane } from './support/tls-plane.ts'
 
 /** Authorization API 1.0: 9 Policy Decision Point Metadata. */
 
@@ -32,8 +33,9 @@ async function keyFile(name: string, text: string): Promise<string> {
 /** The metadata of a public URL as the check plane serves it, and what was logged about it. */
 async function serve(publicUrl: string | undefined, signingKeyFile?: string) {
   const { logger, lines } = recordingLogger()
-  const metadata = await openMetadata({ publicUrl, signingKeyFile }, logger)
-  return { plane: startCheckPlane(t, { metadata }), lines }
+  const url = publicUrl === undefined ? undefined : new URL(publicUrl)
+  const metadata = await openMetadata({ publicUrl: url, signingKeyFile }, logger)
+  return { plane: await startTlsPlane(t, { metadata }), lines }
 }
 
 test('9.1.1 Endpoint Parameters: all six begin with the public URL, whatever a request says', async (t) => {
@@ -70,9 +72,7 @@ test('9.1.3 Signature Parameter: the same as claims of a token, with an issuer a
     const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }))
     for (const text of [pem, jwk]) {
       const { plane } = await serve(PUBLIC_URL, await keyFile(name, text))
-      const { signed_metadata: signed, ...plain } = (await plane.get(WELL_KNOWN)).json<
-        Record<string, unknown>
-      >()
+      const { signed_metadata: signed, ...plain } = (await plane.get(WELL_KNOWN)).json()
       const { payload, protectedHeader } = await jwtVerify(String(signed), publicKey)
       const { iss, iat, ...claims } = payload
       t.same(claims, plain, name)
@@ -110,8 +110,8 @@ test('9.1.3 Signature Parameter: a key that cannot sign ends the start, unseen',
 })
 
 test('9.2 Obtaining Metadata: inserted before the path of the public URL', async (t) => {
-  const { plane } = await serve('https://pdp.example.com/tenant1/')
-  const { plane: odd } = await serve('https://pdp.example.com/a:b/c')
+  const { plane } = await serve('https://pdp.example.com/tenant1')
+  const { plane: odd } = await serve('https://pdp.example.com/a:b/~c@d')
   const found = await plane.get(`${WELL_KNOWN}/tenant1`)
   t.match(found.json(), {
     policy_decision_point: 'https://pdp.example.com/tenant1',
@@ -120,13 +120,37 @@ test('9.2 Obtaining Metadata: inserted before the path of the public URL', async
   for (const path of [WELL_KNOWN, `${WELL_KNOWN}/tenant2`, `${WELL_KNOWN}/tenant1/x`]) {
     t.equal((await plane.get(path)).statusCode, 404, path)
   }
-  t.equal((await odd.get(`${WELL_KNOWN}/a:b/c`)).statusCode, 200)
-  t.equal((await odd.get(`${WELL_KNOWN}/axb/c`)).statusCode, 404)
+  t.equal((await odd.get(`${WELL_KNOWN}/a:b/~c@d`)).statusCode, 200)
+  t.equal((await odd.get(`${WELL_KNOWN}/axb/~c@d`)).statusCode, 404)
+})
+
+test('9.1.1 Endpoint Parameters: the public URL is one that can be published as it is', async (t) => {
+  const minimal = { GENESYS_CLIENT_ID: 'id', GENESYS_CLIENT_SECRET: 'secret', AUTH: 'none' }
+  const publicUrlOf = (url: string) => readConfig({ ...minimal, PUBLIC_URL: url }).authzen.publicUrl
+  for (const url of [
+    ...['pdp.example.com', 'ftp://pdp', 'https://pdp/?q', 'https://u@pdp', 'https://pdp/#f'],
+    ...['https://p/*', 'https://p/caf%C3%A9', 'https://p/café', 'https://p/a%20b', 'https://p/a b'],
+    ...['https://p/', 'https://p/tenant1/', 'https://p/a//b', 'https://p/a(b)', 'https://p/a;b'],
+  ]) {
+    t.throws(() => publicUrlOf(url), { message: /PUBLIC_URL must be an https/ }, url)
+  }
+  for (const url of ['HTTPS://PDP.example.com', ' https://pdp.example.com', `${PUBLIC_URL}:443`]) {
+    const { plane } = await serve(publicUrlOf(url)?.href)
+    t.match((await plane.get(WELL_KNOWN)).json(), { policy_decision_point: PUBLIC_URL }, url)
+  }
+  t.equal(publicUrlOf('')?.href, undefined)
+})
+
+test('9.2 Obtaining Metadata: described once, wherever it is found', async (t) => {
+  const { plane } = await serve('https://pdp.example.com/tenant1')
+  const { paths } = plane.app.swagger() as { paths: Record<string, object> }
+  t.ok(paths[WELL_KNOWN])
+  t.equal(paths[`${WELL_KNOWN}/tenant1`], undefined)
 })
 
 test('9.2.1 Metadata Request: a GET, open to all', async (t) => {
   const { plane } = await serve(PUBLIC_URL)
-  const open = await plane.app.inject({ url: WELL_KNOWN })
+  const open = await plane.get(WELL_KNOWN, {})
   t.equal(open.statusCode, 200)
   t.equal((await plane.post(WELL_KNOWN, {})).statusCode, 405)
 })

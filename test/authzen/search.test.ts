@@ -145,6 +145,8 @@ test('8.2.1 Paginated Requests: nothing but the token may change between pages',
     await refuses(t, 'subject', { ...WHO, ...change, page }, /of another search/)
   }
   await refuses(t, 'subject', { ...WHO, page: { ...page, limit: 2 } }, /page\/limit must stay/)
+  const named = { ...page, properties: { sort: 'id' } }
+  await refuses(t, 'subject', { ...WHO, page: named }, /page\/properties must stay/)
   await refuses(t, 'resource', { ...WHERE, page }, /of another search/)
   const same = {
     page: { limit: 1, ...page },
@@ -154,13 +156,28 @@ test('8.2.1 Paginated Requests: nothing but the token may change between pages',
   t.equal((await point.ask('search/subject', reordered)).status, 200, 'their order may')
 })
 
+test('8.2.1 Paginated Requests: limit and properties stay as the first page said them', async (t) => {
+  const asked = { limit: 1, properties: { sort: 'id', by: [1] } }
+  const first = await point.ask('search/subject', { ...WHO, page: asked })
+  const second = await point.ask('search/subject', {
+    ...WHO,
+    page: { token: first.body.page.next_token },
+  })
+  const page = { token: second.body.page.next_token }
+  const again = { ...page, limit: 1, properties: { by: [1], sort: 'id' } }
+  t.equal((await point.ask('search/subject', { ...WHO, page: again })).status, 200)
+  const other = { ...again, properties: { sort: 'name', by: [1] } }
+  await refuses(t, 'subject', { ...WHO, page: other }, /page\/properties must stay/)
+  await refuses(t, 'subject', { ...WHO, page: { ...again, limit: 1_001 } }, /page\/limit must stay/)
+})
+
 test('8.2.1 Paginated Requests: a token that was changed is refused', async (t) => {
   const { body } = await point.ask('search/subject', { ...WHO, page: { limit: 1 } })
   const token: string = body.page.next_token
   const [name = '', place = '', signature = ''] = token.split('.')
   const moved = Buffer.from(place, 'base64url')
     .toString()
-    .replace(/^(\d+)\.\d+/, '$1.0')
+    .replace(/^(\[\d+),\d+/, '$1,0')
   const forged: readonly string[] = [
     [name, Buffer.from(moved).toString('base64url'), signature].join('.'),
     [name, place, signature.replace(/^./, (first) => (first === 'A' ? 'B' : 'A'))].join('.'),
@@ -235,6 +252,42 @@ test('8.5 Resource Search: the divisions; an id is ignored', async (t) => {
   await refuses(t, 'resource', { ...WHERE, resource: {} }, /^resource\/type is required/)
   await refuses(t, 'resource', { ...WHERE, subject: { type: 'user' } }, /^subject\/id is required/)
   await refuses(t, 'resource', { ...WHERE, action: {} }, /^action\/name is required/)
+})
+
+test('8.6 Action Search: a gateway\u2019s own names of actions are found, in every direction', async (t) => {
+  const onRoute = { type: 'route', id: 'record-1' }
+  t.same(await search('action', { ...WHAT, resource: onRoute }), [
+    { name: 'GET' },
+    { name: 'HEAD' },
+  ])
+  const onDoc = { type: 'doc', id: 'record-1' }
+  const all = ['read', 'show', 'write']
+  t.same(
+    await ids('action', { ...WHAT, resource: onDoc }),
+    ['read', 'show'],
+    'write is conditional',
+  )
+  t.same(await ids('action', { ...WHAT, resource: onDoc, context: { soft: true } }), [
+    'delete',
+    ...all,
+  ])
+  const found: unknown[] = []
+  let page: object = { limit: 1 }
+  do {
+    const { body } = await point.ask('search/action', { ...WHAT, resource: onRoute, page })
+    t.ok(body.results.length <= 1)
+    found.push(...body.results)
+    page = body.page.next_token === '' ? {} : { token: body.page.next_token }
+  } while ('token' in page)
+  t.same(found, [{ name: 'GET' }, { name: 'HEAD' }], 'page by page')
+  const get = { name: 'GET' }
+  t.same(
+    await ids('subject', { ...WHO, action: get, resource: onRoute }),
+    await ids('subject', WHO),
+  )
+  const where = { ...WHERE, action: get, resource: { type: 'route' } }
+  t.same(await ids('resource', where), await ids('resource', WHERE))
+  t.same(await search('resource', { ...where, action: { name: 'DELETE' } }), [])
 })
 
 test('8.6 Action Search: the actions of the resource type; an action is ignored', async (t) => {

@@ -33,14 +33,21 @@ function joined(conjunction: string, ...terms: readonly Condition[]): Condition 
 function verdictOf(condition: Condition, scopes: AttributeScopes = ATTRIBUTES): Verdict {
   const verdict = evaluateCondition(condition, scopes)
   // Whether names are collected must not change what is answered.
-  assert.equal(evaluateCondition(condition, scopes, new Set()), verdict)
+  assert.equal(
+    evaluateCondition(condition, scopes, { missing: new Set(), unusable: new Set() }),
+    verdict,
+  )
   return verdict
 }
 
-function missingOf(condition: Condition, scopes: AttributeScopes = ATTRIBUTES): string[] {
-  const missing = new Set<string>()
-  evaluateCondition(condition, scopes, missing)
-  return [...missing].sort()
+function wantingOf(condition: Condition, scopes: AttributeScopes = ATTRIBUTES) {
+  const wanting = { missing: new Set<string>(), unusable: new Set<string>() }
+  evaluateCondition(condition, scopes, wanting)
+  return { missing: [...wanting.missing].sort(), unusable: [...wanting.unusable].sort() }
+}
+
+function missingOf(condition: Condition, scopes?: AttributeScopes): string[] {
+  return wantingOf(condition, scopes).missing
 }
 
 const VERDICTS = ['holds', 'fails', 'undecided'] as const
@@ -237,7 +244,7 @@ test('the first scope that has a name gives its value, usable or not', async (t)
   const condition = where('x', 'EQ', 'a')
   t.equal(verdictOf(condition, [{}, { x: 'a' }, { x: 'b' }]), 'holds')
   t.equal(verdictOf(condition, [{ x: 'b' }, { x: 'a' }]), 'fails')
-  t.equal(verdictOf(condition, [{ x: null }, { x: 'a' }]), 'undecided')
+  t.equal(verdictOf(condition, [{ x: ['b'] }, { x: 'a' }]), 'undecided')
   t.equal(verdictOf(condition, [{ y: 'a' }, { x: 'a' }]), 'holds')
   t.equal(verdictOf(condition, []), 'undecided')
 })
@@ -326,7 +333,7 @@ test('missing names are those whose values could change the answer', async (t) =
     [withVariable('EQ', 'yes', 'b'), ['b'], 'the right side'],
     [withVariable('IN', 'a', 'yes'), ['a'], 'the left side'],
     [withVariable('GE', 'a', 'b'), ['a', 'b'], 'both sides of an order'],
-    [withVariable('GE', 'yes', 'b'), [], 'text has no order, whatever b is'],
+    [withVariable('GE', 'yes', 'b'), ['b'], 'text has no order: both would be needed'],
     [where('a', 'GE', '5'), ['a'], 'a number could be greater'],
     [where('a', 'GE', 'x'), [], 'nothing has an order with text'],
     [where('a', 'NE', '1'), [], 'an operator that is not understood'],
@@ -340,8 +347,35 @@ test('missing names are those whose values could change the answer', async (t) =
     [TERMS.fails, [], 'what fails'],
   ]
   for (const [condition, expected, what] of cases) t.same(missingOf(condition), expected, what)
-  t.same(missingOf(a, [{ a: null }]), ['a'], 'a value that cannot be used')
-  t.same(missingOf(a, [{ a: ['1'] }]), ['a'], 'a list')
+  t.same(missingOf(a, [{ a: null }]), ['a'], 'null is no value')
+})
+
+test('what is given but cannot be compared is told apart from what is missing', async (t) => {
+  const inQueues = { ...where('queues', 'IN', 'q1') }
+  const cases: readonly (readonly [Condition, AttributeScopes, string[], string[]])[] = [
+    [inQueues, [{ queues: ['q1'] }], [], ['queues']],
+    [inQueues, [{ queues: { id: 'q1' } }], [], ['queues']],
+    [inQueues, [{ queues: 2 ** 60 }], [], ['queues']],
+    [inQueues, [{}, { queues: ['q1'] }, { queues: 'q1' }], [], ['queues']],
+    [inQueues, [{ queues: null }], ['queues'], []],
+    [where('level', 'GE', '5'), [{ level: 'high' }], [], ['level']],
+    [where('level', 'GE', 'x'), [{ level: 'high' }], [], []],
+    [withVariable('EQ', 'a', 'b'), [{ b: [1] }], ['a'], ['b']],
+    [withVariable('LE', 'a', 'b'), [{ a: 1, b: true }], [], ['b']],
+    [joined('OR', inQueues, TERMS.holds), [{ queues: [], yes: 'y' }], [], []],
+    [joined('AND', inQueues, where('b', 'EQ', '1')), [{ queues: [] }], ['b'], ['queues']],
+  ]
+  for (const [condition, scopes, missing, unusable] of cases) {
+    const what = JSON.stringify([condition, scopes])
+    t.same(wantingOf(condition, scopes), { missing, unusable }, what)
+  }
+})
+
+test('null hides no value of a later scope', async (t) => {
+  const queue = where('queue', 'EQ', 'q1')
+  t.equal(verdictOf(queue, [{ queue: null }, {}, { queue: 'q1' }]), 'holds')
+  t.equal(verdictOf(queue, [{ queue: null }, { queue: 'q2' }, { queue: 'q1' }]), 'fails')
+  t.equal(verdictOf(queue, [{ queue: [] }, { queue: 'q1' }]), 'undecided', 'a list does')
 })
 
 const TRUTHS: Readonly<Record<Verdict, number>> = { holds: 1, undecided: 0.5, fails: 0 }
@@ -364,12 +398,19 @@ test('names are missing only while undecided, and no other name changes the answ
     arbitraryScopes,
     arbitraryScopes,
     (condition, scopes, more) => {
-      const missing = new Set(missingOf(condition, scopes))
+      const { missing: absent, unusable } = wantingOf(condition, scopes)
+      const missing = new Set(absent)
       const verdict = verdictOf(condition, scopes)
-      if (verdict !== 'undecided') assert.equal(missing.size, 0)
+      const values = scopes.flatMap((scope) => Object.entries(scope))
+      const given = new Set(
+        values.filter(([, one]) => one !== null && one !== undefined).map(([name]) => name),
+      )
+      if (verdict !== 'undecided') assert.deepEqual([...absent, ...unusable], [])
       else undecided += 1
+      assert.ok(
+        absent.every((name) => !given.has(name)) && unusable.every((name) => given.has(name)),
+      )
       // Values for every absent name that was not called missing: the answer stays.
-      const given = new Set(scopes.flatMap((scope) => Object.keys(scope)))
       const others = more.map((scope) =>
         Object.fromEntries(
           Object.entries(scope).filter(([name]) => !missing.has(name) && !given.has(name)),

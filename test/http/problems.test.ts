@@ -11,7 +11,7 @@ import { bearer, CHECK_SECRET, startCheckPlane } from './support/planes.ts'
 
 const URL = `/check-permission?userId=${USERS.ada}&permission=routing:queue:view`
 
-const STATUSES: Record<FailureCode, number> = {
+const STATUSES: Record<Exclude<FailureCode, 'internal'>, number> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
@@ -65,6 +65,21 @@ t.test('tells field, retry and upstream where they are known, never a cause', as
   t.match(response.json(), { field: 'a/b', retryAfterSeconds: 2.4, upstream })
   t.equal(response.headers['retry-after'], '3')
   t.notMatch(response.body, 'internal words')
+})
+
+t.test('tells nothing of a bug in another thread either', async (t) => {
+  const { get, served, record } = startCheckPlane(t)
+  served.refusal = new Failure('internal', 'the work ended in an unexpected TypeError')
+  const response = await get(URL, { 'x-request-id': 'abc' })
+  t.equal(response.statusCode, 500)
+  t.strictSame(response.json(), {
+    type: 'urn:genesys-permission-check:problem:internal',
+    title: 'Something went wrong here',
+    status: 500,
+    instance: 'abc',
+  })
+  t.same(record.failed, ['check internal'])
+  t.equal(record.logged.length, 1)
 })
 
 t.test('tells nothing of a bug but logs it once', async (t) => {

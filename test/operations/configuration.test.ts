@@ -78,6 +78,19 @@ test('the second client comes whole or not at all', (t) => {
   t.end()
 })
 
+test('no key has the name of an actor of the trail that is no key', (t) => {
+  const keyed = { AUTH: '', ADMIN_API_KEYS: '' }
+  for (const name of ['service', 'sunset', 'platform', 'schedule']) {
+    for (const variable of ['CHECK_API_KEYS', 'ADMIN_API_KEYS']) {
+      const fault = faultOf({ ...keyed, [variable]: `app=secret-a,${name}=secret-b` })
+      t.match(fault, `${variable}: key 2 has the name ${name}, under which the trail tells`)
+      t.notMatch(fault, 'secret-b')
+    }
+  }
+  t.equal(faultOf({ ...keyed, CHECK_API_KEYS: 'services=a,Sunset=b' }), '')
+  t.end()
+})
+
 test('every variable at fault is told of once', (t) => {
   const fault = faultOf({
     AUDIT_RETENTION_DAYS: '36501',

@@ -84,6 +84,12 @@ const DecisionContext = Type.Object({
   missing: Type.Optional(
     Type.Array(Type.String(), { description: 'Attributes that would decide; when `conditional`' }),
   ),
+  unusable: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'Attributes that would decide, were they not given as what cannot be compared: a list, an object, a word where a number is needed',
+    }),
+  ),
   revision: RevisionNumber,
   age: Type.Integer({ description: 'Age of the matrix in seconds' }),
   paths: Type.Optional(

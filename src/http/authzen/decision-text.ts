@@ -54,9 +54,9 @@ export function createDecisionWriter(): DecisionWriter {
     if (outcome === CONDITIONAL) {
       // The same evaluation once more: only a recorder is told what was missing.
       if (!explain) decideRecord(matrix, subject, permission, division, scopes, record)
-      const missing = `"missing":${JSON.stringify(missingOf(paths))},`
+      const wanted = wantedOf(paths)
       const listed = explain ? `,"paths":${texts.list(paths, permission)}` : ''
-      return { outcome, text: `${STARTS[outcome]}${missing}${texts.ofMatrix}${listed}}}` }
+      return { outcome, text: `${STARTS[outcome]}${wanted}${texts.ofMatrix}${listed}}}` }
     }
     if (!explain) return { outcome, text: texts.unexplained[outcome] as string }
     if (paths.length === 0) return { outcome, text: texts.withoutPaths[outcome] as string }
@@ -66,9 +66,12 @@ export function createDecisionWriter(): DecisionWriter {
 }
 
 /** The names that would decide the question: only of ways that are undecided themselves. */
-function missingOf(paths: readonly Path[]): string[] {
+function wantedOf(paths: readonly Path[]): string {
   const undecided = paths.filter((path) => path.outcome === CONDITIONAL)
-  return [...new Set(undecided.flatMap((path) => path.missing))].sort()
+  const missing = new Set(undecided.flatMap((path) => path.missing))
+  const unusable = new Set(undecided.flatMap((path) => path.unusable))
+  const written = member('missing', [...missing].sort())
+  return unusable.size > 0 ? written + member('unusable', [...unusable].sort()) : written
 }
 
 /** What can be said of one matrix and its paths, written when it is first needed. */
@@ -117,16 +120,17 @@ class PathTexts {
   }
 
   #path(path: Path, permission: number): string {
-    const { role, division, group, policy, outcome, missing } = path
+    const { role, division, group, policy, outcome, missing, unusable } = path
     const via = group < 0 ? '"via":{"type":"direct"},' : this.#group(path, permission)
     const line = policy < 0 ? this.#flatPolicy(permission) : this.#policy(path, permission)
     const lacking = missing.length > 0 ? `,"missing":${JSON.stringify(missing)}` : ''
+    const unfit = unusable.length > 0 ? `,"unusable":${JSON.stringify(unusable)}` : ''
     const named = (this.#roles[role] ??= member('role', this.matrix.role(role)))
     const where = (this.#divisions[division] ??= member(
       'division',
       this.matrix.grantDivision(division),
     ))
-    return `{${named}${where}${via}${line}"outcome":"${PATH_OUTCOMES[outcome]}"${lacking}}`
+    return `{${named}${where}${via}${line}"outcome":"${PATH_OUTCOMES[outcome]}"${lacking}${unfit}}`
   }
 
   #group(path: Path, permission: number): string {

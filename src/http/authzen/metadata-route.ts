@@ -22,6 +22,8 @@ export function metadataRoute(metadata: Metadata | undefined): FastifyPluginCall
         path.replaceAll(':', '::'),
         {
           schema: {
+            // Described once, where everybody looks first.
+            hide: path !== WELL_KNOWN,
             operationId: 'authzenConfiguration',
             summary: 'AuthZEN: where the decision point is',
             description:

@@ -28,7 +28,7 @@ export type Metadata = {
 
 export type MetadataOptions = {
   /** Base of every address; the standard takes https alone, for callers trust the rest by it. */
-  readonly publicUrl: string | undefined
+  readonly publicUrl: URL | undefined
   /** Path of a private key, PEM or JWK, that signs the metadata too. */
   readonly signingKeyFile: string | undefined
 }
@@ -41,12 +41,12 @@ export async function openMetadata(
   { publicUrl, signingKeyFile }: MetadataOptions,
   logger: Pick<Logger, 'info'>,
 ): Promise<Metadata | undefined> {
-  if (publicUrl?.startsWith('https://')) {
+  if (publicUrl?.protocol === 'https:') {
     const key = signingKeyFile === undefined ? undefined : await readSecret(signingKeyFile)
     return await createMetadata(publicUrl, key)
   }
   const reason = publicUrl === undefined ? 'is not set' : 'is not an https URL'
-  logger.info({ publicUrl }, `there is no AuthZEN metadata: PUBLIC_URL ${reason}`)
+  logger.info({ publicUrl: publicUrl?.href }, `there is no AuthZEN metadata: PUBLIC_URL ${reason}`)
   return undefined
 }
 
@@ -60,12 +60,12 @@ async function readSecret(path: string): Promise<Secret> {
 
 /** Nothing in it comes from a request. */
 async function createMetadata(
-  publicUrl: string,
+  { origin, pathname }: URL,
   signingKey: Secret | undefined,
 ): Promise<Metadata> {
-  const url = new URL(publicUrl)
-  const path = url.pathname.replace(/\/+$/, '')
-  const base = url.origin + path
+  // A URL always has a path; the address of a decision point ends without a slash.
+  const path = pathname === '/' ? '' : pathname
+  const base = origin + path
   const parameters = {
     policy_decision_point: base,
     access_evaluation_endpoint: `${base}/access/v1/evaluation`,

@@ -1,8 +1,9 @@
 import type { Page } from '../../domain/listing.ts'
 import type { Matrix } from '../../domain/matrix.ts'
-import { actionNames, findPermissionOf } from '../../domain/resource-types.ts'
+import { findPermissionOf } from '../../domain/resource-types.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
-import { searchActions, searchDivisions, searchSubjects } from '../../domain/search.ts'
+import { searchActionsOf } from '../../domain/search-actions-of.ts'
+import { searchDivisions, searchSubjects } from '../../domain/search.ts'
 import type { SearchStretch } from '../../domain/search.ts'
 import { failureOf, isFault, readAttributes, requireEntity } from './entities.ts'
 import type { Attributes, Fields, Question } from './entities.ts'
@@ -77,11 +78,11 @@ export function readActionSearch(types: ResourceTypes, body: Fields): Search {
     in: (matrix) => {
       const question = {
         subject: findSubjectOf(matrix, subjectType, subjectId),
-        nameOf: actionNames(matrix, types, resourceType),
+        resourceType,
         division: matrix.findDivision(divisionId),
         scopes,
       }
-      return (stretch) => searchActions(matrix, question, stretch)
+      return (stretch) => searchActionsOf(matrix, types, question, stretch)
     },
     entity: (name) => ({ name }),
   }

@@ -19,8 +19,8 @@ import {
 } from './authzen-schemas.ts'
 import { failureOf, optionalObject, requireBody } from './entities.ts'
 import type { Fields } from './entities.ts'
-import { createPageTokens } from './page-token.ts'
-import type { PageTokens } from './page-token.ts'
+import { createPageTokens, firstPage } from './page-token.ts'
+import type { FirstPage, PageTokens } from './page-token.ts'
 import { noteUnknown } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
 import { readActionSearch, readResourceSearch, readSubjectSearch } from './search-request.ts'
@@ -108,7 +108,8 @@ async function answerSearch(
   const abandoned = (): boolean => reply.raw.destroyed
   const { items, next } = await collect(search.in(start.matrix), start, abandoned)
   const { revision } = start.matrix
-  const place = next === undefined ? undefined : { revision, position: next, limit: start.limit }
+  const { page } = start
+  const place = next === undefined ? undefined : { revision, position: next, page }
   nameMatrix(reply, matrices, start.matrix)
   void reply.type('application/json; charset=utf-8')
   return JSON.stringify({
@@ -121,7 +122,7 @@ async function answerSearch(
   })
 }
 
-type Start = SearchStretch & { readonly matrix: Matrix }
+type Start = SearchStretch & { readonly matrix: Matrix; readonly page: FirstPage }
 
 /** The first page reads the served matrix, the ones after it stay on that revision. */
 function startOf(
@@ -130,21 +131,27 @@ function startOf(
   body: Fields,
   question: unknown,
 ): Start {
-  const page = optionalObject(body, 'page') ?? {}
-  optionalObject(page, 'properties', 'page/')
-  const limit = readLimit(page['limit'])
-  const { token } = page
+  const { token, limit, properties } = optionalObject(body, 'page') ?? {}
+  const asked = { limit: readLimit(limit), properties }
+  optionalObject(asked, 'properties', 'page/')
   if (token !== undefined && typeof token !== 'string') {
     throw failureOf({ field: 'page/token', message: 'must be a string' })
   }
   const matrix = matrices.current()
   // Some clients send the empty token of a first page along.
-  if (!token) return { matrix, from: 0, limit: limit ?? MAX_PAGE }
-  const place = tokens.read(token, question)
-  if (limit !== undefined && limit !== place.limit) {
-    throw failureOf({ field: 'page/limit', message: 'must stay the same from page to page' })
+  if (!token) return { matrix, from: 0, limit: pageSize(asked.limit), page: firstPage(asked) }
+  const { revision, position, page } = tokens.read(token, question, asked)
+  return {
+    matrix: heldMatrix(matrices, revision),
+    from: position,
+    limit: pageSize(page.limit),
+    page,
   }
-  return { matrix: heldMatrix(matrices, place.revision), from: place.position, limit: place.limit }
+}
+
+/** Whatever is asked for, a page has its bound; what was asked for is kept as it was sent. */
+function pageSize(limit = MAX_PAGE): number {
+  return Math.min(limit, MAX_PAGE)
 }
 
 function heldMatrix(matrices: AuthzenRouteDeps['matrices'], revision: number): Matrix {
@@ -159,9 +166,7 @@ function heldMatrix(matrices: AuthzenRouteDeps['matrices'], revision: number): M
 
 function readLimit(limit: unknown): number | undefined {
   if (limit === undefined) return undefined
-  if (typeof limit === 'number' && Number.isInteger(limit) && limit >= 0) {
-    return Math.min(limit, MAX_PAGE)
-  }
+  if (typeof limit === 'number' && Number.isInteger(limit) && limit >= 0) return limit
   throw failureOf({ field: 'page/limit', message: 'must be a whole number, 0 or more' })
 }
 

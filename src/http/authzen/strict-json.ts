@@ -14,7 +14,8 @@ const CLOSE_OBJECT = 0x7d
 
 /**
  * Parses a body that has to be I-JSON (RFC 7493): UTF-8, member names unique in their object, no
- * unpaired surrogate, no number beyond a double; and not nested too deep. Throws `invalid`.
+ * unpaired surrogate and no noncharacter, no number beyond a double; and not nested too deep. Throws
+ * `invalid`.
  *
  * Where a name comes twice, parsers disagree on which value counts: what a gateway has checked need
  * not be what is decided here.
@@ -25,6 +26,8 @@ export function parseStrictJson(body: Buffer): unknown {
   if (text.includes('\ufffd') && !isUtf8(body)) {
     throw new Failure('invalid', 'the body is not UTF-8')
   }
+  // In UTF-8 only ASCII takes as many bytes as UTF-16 units, and ASCII has no noncharacter.
+  if (text.length !== body.length && NONCHARACTER.test(text)) throw noncharacter()
   const written = countMembers(text)
   const value = parse(text)
   // Of two members of one name only one is left.
@@ -32,6 +35,13 @@ export function parseStrictJson(body: Buffer): unknown {
     throw new Failure('invalid', 'a member name comes twice in one object of the body')
   }
   return value
+}
+
+/** Code points that no text may hold (RFC 7493, 2.1). */
+const NONCHARACTER = /\p{Noncharacter_Code_Point}/u
+
+function noncharacter(): Failure {
+  return new Failure('invalid', 'the body holds a noncharacter')
 }
 
 function parse(text: string): unknown {
@@ -106,9 +116,10 @@ function checkValue(value: unknown, escaped: boolean): number {
   return members
 }
 
-/** In UTF-8 an unpaired surrogate can only have been written as an escape. */
+/** In UTF-8 an unpaired surrogate can only have been written as an escape; a noncharacter may. */
 function checkText(text: string): void {
   if (!text.isWellFormed()) {
     throw new Failure('invalid', 'the body holds an unpaired surrogate')
   }
+  if (NONCHARACTER.test(text)) throw noncharacter()
 }

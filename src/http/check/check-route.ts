@@ -70,6 +70,7 @@ const Explanation = Type.Object({
         permission: Type.Optional(Type.String()),
         state: Type.Optional(Type.String()),
         missing: Type.Optional(Type.Array(Type.String())),
+        unusable: Type.Optional(Type.Array(Type.String())),
         divisions: Type.Optional(Type.Array(NamedThing)),
         roles: Type.Optional(Type.Array(NamedThing)),
         roleCount: Type.Optional(Type.Integer()),

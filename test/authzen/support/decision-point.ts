@@ -2,12 +2,11 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setDefaultCACertificates } from 'node:tls'
 import { CHECK_KEY } from '../../end-to-end/support/environment.ts'
 import { startUnderTest } from '../../end-to-end/support/service-under-test.ts'
 import type { UnderTest } from '../../end-to-end/support/service-under-test.ts'
 import type { Body } from '../../end-to-end/support/caller.ts'
-import { makeCertificate } from './certificate.ts'
+import { trustedPair } from './certificate.ts'
 import { RESOURCE_TYPES, scenarioWorld } from './scenario-world.ts'
 
 /** Where callers believe the decision point to be; no request ever says so. */
@@ -31,8 +30,7 @@ export type DecisionPoint = UnderTest & {
 }
 
 /**
- * The service over the scenario's organisation, on its real listener with TLS: nothing in this
- * process trusts any other certificate any more.
+ * The service over the scenario's organisation, on its real listener with TLS.
  */
 export async function startDecisionPoint(
   env: Readonly<Record<string, string>> = {},
@@ -40,8 +38,7 @@ export async function startDecisionPoint(
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'permission-check-tls-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const pair = await makeCertificate()
-  setDefaultCACertificates([pair.cert])
+  const pair = await trustedPair()
   const { privateKey } = generateKeyPairSync('ed25519')
   const files = {
     cert: join(folder, 'tls.crt'),

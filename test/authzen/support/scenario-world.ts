@@ -4,8 +4,14 @@ import { World } from '../../../simulator/world.ts'
 
 const organizationId = 'ffffffff-0000-4000-8000-000000000433'
 
-/** `records` stands for what the scenario calls `record`; see AUTHZEN_RESOURCE_TYPES. */
-export const RESOURCE_TYPES = 'record=records:record,feature=permission'
+/** `record` is the scenario's own; a gateway may speak of routes, and have actions of its own. */
+export const RESOURCE_TYPES = [
+  ...['record=records:record', 'feature=permission'],
+  ...['route/GET=records:record:read', 'route/HEAD=records:record:read'],
+  'route/POST=records:record:export',
+  ...['doc=records:record', 'doc/show=records:record:read', 'doc/write=records:record:delete'],
+  'doc/gone=records:record:gone',
+].join()
 
 function equals(variableName: string, value: string): ConditionNode {
   return { variableName, operator: 'EQ', operands: [{ type: 'SCALAR', value }] }
@@ -17,6 +23,12 @@ const records = (action: string, condition?: ConditionNode): PolicyRecord => ({
   actionSet: [action],
   ...(condition ? { condition } : {}),
 })
+
+/** For admins, as whom a subject is given, or on what is archived: who holds it is one. */
+const ADMIN: ConditionNode = {
+  conjunction: 'OR',
+  terms: [equals('role', 'admin'), equals('status', 'archived')],
+}
 
 /** Held through a nested condition: active records, or for auditors any whose level is not above theirs. */
 const NESTED: ConditionNode = {
@@ -41,7 +53,7 @@ const ROLES: Readonly<Record<string, { policies: PolicyRecord[]; permissions?: s
   reader: { policies: [records('read')], permissions: ['beta_features'] },
   writer: { policies: [records('write')] },
   'soft deleter': { policies: [records('delete', equals('soft', 'true'))] },
-  'admin writer': { policies: [records('write', equals('role', 'admin'))] },
+  'admin writer': { policies: [records('write', ADMIN)] },
   exporter: { policies: [records('export', NESTED)] },
 }
 
@@ -52,7 +64,11 @@ const roleOf = (name: string): string => id(Object.keys(ROLES).indexOf(name))
 
 /**
  * The fixture that the certification scenario of the OpenID Foundation asks for, as an organisation:
- * resources are divisions, and what depends on properties is held under a condition. Besides alice
+ * resources are divisions, and what depends on properties is held under a condition. One rule cannot
+ * be said in roles: that alice, who may write without further ado, may not where `status` is
+ * `archived`. Roles only give: no property takes away what is had without it, and a condition that
+ * lacks its property gives nothing. So record-2, which the scenario archives, is where she has no
+ * role. Besides alice
  * and bob there are carol, who reads in a group, dora, who is inactive, erik, who exports under a
  * nested condition, and the client `robot`.
  */

@@ -62,9 +62,8 @@ function operandValue(operand: Operand, scopes: AttributeScopes): Value | undefi
 }
 
 function attribute(name: string, scopes: AttributeScopes): Value | undefined {
-  const scope = scopes.find((candidate) => Object.keys(candidate).includes(name))
-  const entry = Object.entries(scope ?? {}).find(([key]) => key === name)
-  const value = entry?.[1]
+  const entries = scopes.flatMap((scope) => Object.entries(scope))
+  const [, value] = entries.find(([key, each]) => key === name && (each ?? null) !== null) ?? []
   if (typeof value === 'string' || typeof value === 'boolean') return value
   return typeof value === 'number' ? asNumber(value) : undefined
 }
