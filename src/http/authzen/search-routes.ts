@@ -103,12 +103,13 @@ async function answerSearch(
   const body = requireBody(request.body)
   const search = read(deps.resourceTypes, body)
   const start = startOf(deps, tokens, body, search.question)
-  requireRevision(request, start.matrix, matrices.current())
+  requireRevision(request, start.matrix, matrices.current(), 'page/token')
   if (search.subject) noteUnknown(deps, start.matrix, search.subject)
   const abandoned = (): boolean => reply.raw.destroyed
   const { items, next } = await collect(search.in(start.matrix), start, abandoned)
   const { revision } = start.matrix
   const place = next === undefined ? undefined : { revision, position: next, limit: start.limit }
+  if (place) matrices.hold(start.matrix)
   nameMatrix(reply, matrices, start.matrix)
   void reply.type('application/json; charset=utf-8')
   return JSON.stringify({

@@ -15,8 +15,15 @@ const REVISION = new RegExp(REVISION_PATTERN)
 /**
  * Refuses when the matrix is older than the caller's `x-minimum-revision`: `not-ready` when no later
  * one is served, `invalid` when it is only the caller's cursor that stands on an earlier one.
+ *
+ * @param cursor the field in which the route takes it
  */
-export function requireRevision(request: FastifyRequest, matrix: Matrix, newest = matrix): void {
+export function requireRevision(
+  request: FastifyRequest,
+  matrix: Matrix,
+  newest = matrix,
+  cursor: 'cursor' | 'page/token' = 'cursor',
+): void {
   const minimum = request.raw.headers['x-minimum-revision']
   if (minimum === undefined) return
   if (!REVISION.test(String(minimum))) {
@@ -28,8 +35,8 @@ export function requireRevision(request: FastifyRequest, matrix: Matrix, newest 
     const message = `revision ${String(minimum)} is not served yet; the newest is ${newest.revision}`
     throw new Failure('not-ready', message, { retryAfterSeconds: 1 })
   }
-  const message = `cursor stands on revision ${matrix.revision}, before the x-minimum-revision ${String(minimum)}: begin the listing anew`
-  throw new Failure('invalid', message, { field: 'cursor' })
+  const message = `${cursor} stands on revision ${matrix.revision}, before the x-minimum-revision ${String(minimum)}: begin anew`
+  throw new Failure('invalid', message, { field: cursor })
 }
 
 function ageOf(matrices: ServedMatrices, matrix: Matrix): number {
