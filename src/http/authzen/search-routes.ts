@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -8,6 +7,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
 import type { SearchStretch } from '../../domain/search.ts'
 import { nameMatrix, requireRevision } from '../check/matrix-answer.ts'
+import { nextTurn } from '../next-turn.ts'
 import {
   ActionSearch,
   ActionsFound,

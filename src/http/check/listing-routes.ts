@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
@@ -8,6 +7,7 @@ import type { HeldPermission, Holder, Page, PageRequest } from '../../domain/lis
 import type { Matrix } from '../../domain/matrix.ts'
 import { nearestName } from '../../domain/permission.ts'
 import { nextPage, startPage } from '../listing-page.ts'
+import { nextTurn } from '../next-turn.ts'
 import {
   Cursor,
   DivisionId,

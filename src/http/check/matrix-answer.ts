@@ -4,6 +4,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { REVISION_PATTERN } from '../schemas.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
+import type { UnreadAnswers } from '../unread-answers.ts'
 
 const FIXED_HEADERS = [
   ...['content-type', 'application/json; charset=utf-8'],
@@ -70,7 +71,10 @@ export function nameMatrix(reply: FastifyReply, matrices: ServedMatrices, matrix
   reply.header('x-matrix-age', String(Math.floor(ageOf(matrices, matrix))))
 }
 
-/** Writes a JSON answer that was built as text, with the matrix headers, past Fastify's own reply. */
+/**
+ * Writes a JSON answer that was built as text, with the matrix headers, past Fastify's own reply.
+ * Throws `overloaded`, with nothing written, as {@link UnreadAnswers} does.
+ */
 export type AnswerWriter = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -85,7 +89,7 @@ export type AnswerWriter = (
  * check itself. Node still frames the answer: no body for HEAD, nothing for a socket that is gone.
  */
 export function createAnswerWriter(
-  matrices: ServedMatrices,
+  { matrices, unread }: { readonly matrices: ServedMatrices; readonly unread: UnreadAnswers },
   ageOfMatrix: AgeClock = createAgeClock(matrices),
 ): AnswerWriter {
   let named: Matrix | undefined
@@ -95,6 +99,7 @@ export function createAnswerWriter(
       named = matrix
       revision = String(matrix.revision)
     }
+    unread.add(reply.raw, request.raw.socket, bytes)
     reply.hijack()
     reply.raw.writeHead(200, [
       ...FIXED_HEADERS,
