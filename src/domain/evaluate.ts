@@ -264,11 +264,15 @@ function policiesOutcome(
   const first = matrix.roles[record + ROLE.policyStart] as number
   const last = first + (matrix.roles[record + ROLE.policyCount] as number)
   countSteps(last - first)
+  const { policies, permissions } = matrix
+  const domain = permissions[permission * PERMISSION.words + PERMISSION.domain]
   const enough = reached ? ALLOWED : OTHER_DIVISION
   for (let policy = first; policy < last; policy++) {
+    // A role may have hundreds, most of them of other domains: those are passed over at once.
+    if (policies[policy * POLICY.words + POLICY.domain] !== domain) continue
     if (recorder === undefined && best <= enough) return best
     if (!speaksOf(matrix, policy, permission)) continue
-    const condition = matrix.policies[policy * POLICY.words + POLICY.condition] as number
+    const condition = policies[policy * POLICY.words + POLICY.condition] as number
     if (condition === 0) {
       consider(policy, ALLOWED, NONE)
       continue

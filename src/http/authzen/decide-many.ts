@@ -42,7 +42,8 @@ export async function decideMany(
   { items, defaults, semantic, age, abandoned }: Batch,
 ): Promise<string> {
   const room = { units: MAX_EXPLANATION_UNITS }
-  let decisions = ''
+  let answer = '{"evaluations":['
+  let comma = ''
   let mark = markSteps()
   for (let from = 0; from < items.length; from += CHUNK) {
     const { questions, records } = readChunk(matrix, items.slice(from, from + CHUNK), defaults)
@@ -50,31 +51,28 @@ export async function decideMany(
       const question = questions[i] as (typeof questions)[number]
       const { units } = room
       let allowed = false
-      if (isFault(question)) decisions += `,${faultText(question)}`
+      if (isFault(question)) answer += comma + faultText(question)
       else {
         const record = records[i] as number
         const resolved = resolveQuestion(matrix, deps.resourceTypes, question, record)
         const { outcome, text } = decide(matrix, resolved, question, age, room)
         if (outcome === UNKNOWN_USER) noteUnknown(deps, matrix, question)
         deps.metrics.decided(outcome)
-        decisions += `,${text}`
+        answer += comma + text
         allowed = outcome === ALLOWED
       }
+      comma = ','
       if (semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) {
-        return answerOf(decisions)
+        return `${answer}]}`
       }
       countSteps(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
       if (stepsSince(mark) < TURN_STEPS) continue
       await nextTurn()
-      if (abandoned()) return answerOf(decisions)
+      if (abandoned()) return `${answer}]}`
       mark = markSteps()
     }
   }
-  return answerOf(decisions)
-}
-
-function answerOf(decisions: string): string {
-  return `{"evaluations":[${decisions.slice(1)}]}`
+  return `${answer}]}`
 }
 
 function readChunk(matrix: Matrix, items: readonly unknown[], defaults: Fields) {

@@ -91,7 +91,7 @@ class BestPaths {
     if (this.count === 0) return
     this.count = 0
     this.missing.clear()
-    for (const rank of this.#ranks) rank.length = 0
+    for (const rank of this.#ranks) if (rank.length > 0) rank.length = 0
   }
 
   /** What `write` makes of each, one after the other. */

@@ -11,6 +11,9 @@ const FIXED_HEADERS = [
   ...Object.entries(SECURITY_HEADERS).flat(),
 ]
 
+/** From so many bytes on it pays to make an answer a buffer. */
+const LARGE = 32 * 1024
+
 const REVISION = new RegExp(REVISION_PATTERN)
 
 /**
@@ -112,7 +115,8 @@ export function createAnswerWriter(
       'x-matrix-age',
       String(ageOfMatrix(matrix)),
     ])
-    if (bytes === body.length) reply.raw.end(body, 'latin1')
-    else reply.raw.end(body)
+    const encoding = bytes === body.length ? 'latin1' : 'utf8'
+    // Node joins head and text into a new text, which is copied once more when it is written.
+    reply.raw.end(bytes < LARGE ? body : Buffer.from(body, encoding), encoding)
   }
 }
