@@ -13,6 +13,7 @@ import {
 } from './matrix-layout.ts'
 import { ANY_DIVISION } from './matrix.ts'
 import { findPackedRecord, findRecord } from './find-records.ts'
+import { CONDITION_STEPS, countSteps } from './step-count.ts'
 import { hashPacked, packUuid } from './subject-id.ts'
 import type { Matrix } from './matrix.ts'
 
@@ -111,7 +112,35 @@ export function decide(
   return decideRecord(matrix, record, permission, division, scopes, recorder)
 }
 
-/** {@link decide} for a subject by where its record begins, as `findRecord` tells. */
+/**
+ * Whether {@link decide} would answer ALLOWED, and no more than that: conditions of grants in other
+ * divisions, which could only change the reason of a denial, are not weighed.
+ */
+export function allows(
+  matrix: Matrix,
+  subject: number,
+  permission: number,
+  division: number,
+  scopes: AttributeScopes | undefined,
+): boolean {
+  const record = subject < 0 ? -1 : (matrix.subjectStarts[subject] ?? -1)
+  const outcome = decideRecord(
+    matrix,
+    record,
+    permission,
+    division,
+    scopes,
+    undefined,
+    OTHER_DIVISION,
+  )
+  return outcome === ALLOWED
+}
+
+/**
+ * {@link decide} for a subject by where its record begins, as `findRecord` tells.
+ *
+ * @param least the answer when there is no better one: what is no better is not looked for
+ */
 export function decideRecord(
   matrix: Matrix,
   record: number,
@@ -119,6 +148,7 @@ export function decideRecord(
   division: number,
   scopes?: AttributeScopes,
   recorder?: Recorder,
+  least: Outcome = NOT_GRANTED,
 ): Outcome {
   if (permission < 0) return UNKNOWN_PERMISSION
   if (record < 0) return UNKNOWN_USER
@@ -128,26 +158,22 @@ export function decideRecord(
   const asked = matrix.divisionAware[permission] === 1 ? division : ANY_DIVISION
   const start = record + SUBJECT.assignments
   const end = start + (info & INFO.countMask)
-  let best = NOT_GRANTED
+  countSteps(info & INFO.countMask)
+  let best = least
   for (let i = start; i < end; i++) {
     const assignment = subjects[i] as number
     if (assignment >= 0) {
-      best = Math.min(
-        best,
-        grantOutcome(matrix, assignment, -1, permission, asked, scopes, recorder),
-      )
+      best = betterOutcome(matrix, assignment, -1, permission, asked, scopes, recorder, best)
     } else {
       const group = assignment & ~GROUP_BIT
       const at = group * GROUP.words
       if (groups[at + GROUP.enabled] !== 1) continue
       const first = groups[at + GROUP.start] as number
       const last = first + (groups[at + GROUP.count] as number)
+      countSteps(last - first)
       for (let j = first; j < last; j++) {
         const grant = groupGrants[j] as number
-        best = Math.min(
-          best,
-          grantOutcome(matrix, grant, group, permission, asked, scopes, recorder),
-        )
+        best = betterOutcome(matrix, grant, group, permission, asked, scopes, recorder, best)
       }
     }
     if (best === ALLOWED && recorder === undefined) return ALLOWED
@@ -155,8 +181,11 @@ export function decideRecord(
   return best
 }
 
-/** What one grant answers, whoever holds it. Most speak of other things: that much is inlined. */
-function grantOutcome(
+/**
+ * What one grant answers, whoever holds it, or `best` where that is better. Most speak of other
+ * things: that much is inlined.
+ */
+function betterOutcome(
   matrix: Matrix,
   grant: number,
   group: number,
@@ -164,12 +193,13 @@ function grantOutcome(
   asked: number,
   scopes: AttributeScopes | undefined,
   recorder: Recorder | undefined,
+  best: Outcome,
 ): Outcome {
   const role = grant >>> matrix.divisionBits
   const word = matrix.givingRoles[permission * matrix.roleWords + (role >>> 5)] as number
   const given = (word & (1 << (role & 31))) !== 0
-  if (!given && matrix.conditionalRows[role] === 0) return NOT_GRANTED
-  return speakingOutcome(matrix, grant, group, permission, asked, given, scopes, recorder)
+  if (!given && matrix.conditionalRows[role] === 0) return best
+  return speakingOutcome(matrix, grant, group, permission, asked, given, scopes, recorder, best)
 }
 
 /** The same for a grant whose role gives the permission, or may give it under a condition. */
@@ -182,17 +212,29 @@ function speakingOutcome(
   given: boolean,
   scopes: AttributeScopes | undefined,
   recorder: Recorder | undefined,
+  best: Outcome,
 ): Outcome {
   const role = grant >>> matrix.divisionBits
-  if (!given && !speaksUnderCondition(matrix, role, permission)) return NOT_GRANTED
+  if (!given && !speaksUnderCondition(matrix, role, permission)) return best
   const division = grant & matrix.divisionMask
   const everywhere = division === matrix.divisionMask
   const reached = asked === ANY_DIVISION || everywhere || division === asked
   if (recorder === undefined) {
+    if (best <= (reached ? ALLOWED : OTHER_DIVISION)) return best
     if (given) return reached ? ALLOWED : OTHER_DIVISION
-    if (scopes === undefined) return reached ? CONDITIONAL : OTHER_DIVISION
+    if (scopes === undefined) return Math.min(best, reached ? CONDITIONAL : OTHER_DIVISION)
   }
-  return policiesOutcome(matrix, role, division, group, permission, reached, scopes, recorder)
+  const outcome = policiesOutcome(
+    matrix,
+    role,
+    division,
+    group,
+    permission,
+    reached,
+    scopes,
+    recorder,
+  )
+  return Math.min(best, outcome)
 }
 
 function speaksUnderCondition(matrix: Matrix, role: number, permission: number): boolean {
@@ -228,17 +270,26 @@ function policiesOutcome(
   const record = role * ROLE.words
   const first = matrix.roles[record + ROLE.policyStart] as number
   const last = first + (matrix.roles[record + ROLE.policyCount] as number)
+  countSteps(last - first)
+  const { policies, permissions } = matrix
+  const domain = permissions[permission * PERMISSION.words + PERMISSION.domain]
+  const enough = reached ? ALLOWED : OTHER_DIVISION
   for (let policy = first; policy < last; policy++) {
+    // A role may have hundreds, most of them of other domains: those are passed over at once.
+    if (policies[policy * POLICY.words + POLICY.domain] !== domain) continue
+    if (recorder === undefined && best <= enough) return best
     if (!speaksOf(matrix, policy, permission)) continue
-    const condition = matrix.policies[policy * POLICY.words + POLICY.condition] as number
+    const condition = policies[policy * POLICY.words + POLICY.condition] as number
     if (condition === 0) {
       consider(policy, ALLOWED)
       continue
     }
-    const wanting = { missing: new Set<string>(), unusable: new Set<string>() }
+    countSteps(CONDITION_STEPS)
+    const wanting = recorder && { missing: new Set<string>(), unusable: new Set<string>() }
     const verdict = evaluateCondition(matrix.condition(condition - 1), scopes ?? [], wanting)
     if (verdict !== 'undecided') consider(policy, verdict === 'holds' ? ALLOWED : NOT_GRANTED)
-    else consider(policy, CONDITIONAL, [...wanting.missing], [...wanting.unusable])
+    else if (wanting) consider(policy, CONDITIONAL, [...wanting.missing], [...wanting.unusable])
+    else consider(policy, CONDITIONAL)
   }
   return best
 }

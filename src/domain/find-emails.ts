@@ -10,6 +10,12 @@ export function foldEmail(email: string): string {
 /** Subjects from one index to another, which is left out. */
 type Stretch = { readonly from: number; readonly to: number }
 
+/** Folded emails that somebody has → the subjects that have them. */
+export type EmailOwners = ReadonlyMap<string, readonly number[]>
+
+/** Subjects looked at in one turn: a few milliseconds. */
+const TURN = 10_000
+
 /**
  * Whom an email means of those who have it: an address outlives its deleted user and may be given to
  * another, so the living come first, and the deleted count only where nobody else has it.
@@ -19,9 +25,26 @@ export function ownersOf(matrix: Matrix, subjects: readonly number[]): readonly 
   return living.length > 0 ? living : subjects
 }
 
+/** {@link findEmails} in turns of a few milliseconds; `pause` comes between them. */
+export async function findEmailsInTurns(
+  matrix: Matrix,
+  wanted: ReadonlySet<string>,
+  pause: () => Promise<void>,
+): Promise<EmailOwners> {
+  const found = new Map<string, number[]>()
+  if (wanted.size === 0) return found
+  for (let from = 0; from < matrix.subjectCount; from += TURN) {
+    if (from > 0) await pause()
+    for (const [email, owners] of findEmails(matrix, wanted, { from, to: from + TURN })) {
+      found.set(email, [...(found.get(email) ?? []), ...owners])
+    }
+  }
+  return found
+}
+
 /**
  * Users by email: each of the folded emails that somebody has → the subjects that have it. Looks
- * through all subjects, a hundred thousand of them in some milliseconds: an email is made a string
+ * through all subjects, a hundred thousand of them in tens of milliseconds: an email is made a string
  * only when its bytes look like one of those wanted. A stretch of them can be looked through alone.
  */
 export function findEmails(

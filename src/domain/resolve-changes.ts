@@ -3,6 +3,7 @@ import type { Grant } from './facts.ts'
 import { FaultList } from './fault-list.ts'
 import { grantKey } from './grant-sets.ts'
 import { readUntil } from './instant.ts'
+import type { EmailOwners } from './find-emails.ts'
 import type { Matrix } from './matrix.ts'
 import { lookUpDivisions, lookUpRoles } from './name-lookup.ts'
 import type { NameLookup } from './name-lookup.ts'
@@ -18,21 +19,29 @@ import { UserLookup } from './user-lookup.ts'
  * wrote them (`updates/3/grant/0/roleId`).
  *
  * @param now epoch milliseconds: a grant's `until` lies after it
+ * @param byEmail owners of the emails that the updates name, where they have been found already
  */
 export function resolveUpdates(
   matrix: Matrix,
   updates: readonly RequestedUpdate[],
   now: number,
+  byEmail?: EmailOwners,
 ): UserChange[] {
   const faults = new FaultList()
   if (updates.length === 0 || updates.length > MAX_BATCH_USERS) {
     faults.add('updates', `must hold 1 to ${MAX_BATCH_USERS} updates, not ${updates.length}`)
     faults.throwIfAny()
   }
-  const resolver = new UpdateResolver(matrix, updates, now, faults)
+  const users = new UserLookup(matrix, namedUsers(updates), byEmail)
+  const resolver = new UpdateResolver(matrix, users, now, faults)
   const changes = updates.map((update, index) => resolver.resolve(update, index))
   faults.throwIfAny()
   return changes
+}
+
+/** The users that updates name, as they name them. */
+export function namedUsers(updates: readonly RequestedUpdate[]): string[] {
+  return updates.map((update) => update.userId)
 }
 
 /** Look-ups and faults of one call. What is at fault is left out of the result: it is not used. */
@@ -46,11 +55,8 @@ class UpdateResolver {
   /** User id → the field of the update that named it first. */
   readonly #named = new Map<string, string>()
 
-  constructor(matrix: Matrix, updates: readonly RequestedUpdate[], now: number, faults: FaultList) {
-    this.#users = new UserLookup(
-      matrix,
-      updates.map((update) => update.userId),
-    )
+  constructor(matrix: Matrix, users: UserLookup, now: number, faults: FaultList) {
+    this.#users = users
     this.#roles = lookUpRoles(matrix)
     this.#divisions = lookUpDivisions(matrix)
     this.#context = grantContext(matrix)

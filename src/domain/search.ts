@@ -1,9 +1,10 @@
 import type { AttributeScopes } from './condition.ts'
-import { ALLOWED, decide } from './evaluate.ts'
+import { allows } from './evaluate.ts'
 import type { SubjectKind } from './facts.ts'
 import type { Page } from './listing.ts'
 import { INFO, SUBJECT } from './matrix-layout.ts'
 import type { Matrix } from './matrix.ts'
+import { countSteps, markSteps, stepsSince } from './step-count.ts'
 
 /** From where a search goes on, and how many hits it may give. */
 export type SearchStretch = {
@@ -12,8 +13,12 @@ export type SearchStretch = {
   readonly limit: number
 }
 
-/** Subjects looked at in one call: a few milliseconds' worth, also where conditions are weighed. */
+/** Subjects looked at in one call, each one's memory waited for: a millisecond or two. */
 const MAX_SCANNED = 5_000
+/** After so much work a call ends early, wherever it is: it takes about as long. */
+const MAX_STEPS = 100_000
+/** Reading a permission's name to see whether it is asked about. */
+const NAME_STEPS = 30
 
 /** Of which kind a subject is, by where its record begins. */
 export function recordKind(matrix: Matrix, record: number): SubjectKind {
@@ -22,9 +27,9 @@ export function recordKind(matrix: Matrix, record: number): SubjectKind {
 }
 
 /**
- * Ids of the subjects of a kind who may do something: exactly those whom {@link decide} allows it.
- * One call looks at a bounded number of subjects: a page may come short of its limit, even empty,
- * with `next` saying where to go on.
+ * Ids of the subjects of a kind who may do something: exactly those whom an evaluation allows it.
+ * One call of this, as of the searches below, does a bounded amount of work: a page may come short
+ * of its limit, even empty, with `next` saying where to go on.
  *
  * @param permission index, or -1: nobody may do what is not known
  */
@@ -42,8 +47,10 @@ export function searchSubjects(
   const items: string[] = []
   if (permission < 0) return { items, next: undefined }
   const end = Math.min(matrix.subjectCount, from + MAX_SCANNED)
+  const mark = markSteps()
   for (let subject = from; subject < end; subject++) {
-    if (decide(matrix, subject, permission, division, scopes) !== ALLOWED) continue
+    if (stepsSince(mark) > MAX_STEPS) return { items, next: subject }
+    if (!allows(matrix, subject, permission, division, scopes)) continue
     if (recordKind(matrix, matrix.subjectStarts[subject] ?? 0) !== kind) continue
     const id = matrix.subjectId(subject)
     // What is empty cannot be asked for.
@@ -72,9 +79,11 @@ export function searchDivisions(
 ): Page<string> {
   const { subject, permission, scopes } = question
   const items: string[] = []
+  const mark = markSteps()
   for (let index = from; index < matrix.divisionCount; index++) {
+    if (stepsSince(mark) > MAX_STEPS) return { items, next: index }
     const division = question.division ?? index
-    if (decide(matrix, subject, permission, division, scopes) !== ALLOWED) continue
+    if (!allows(matrix, subject, permission, division, scopes)) continue
     const { id } = matrix.division(index)
     if (id === '') continue
     if (items.length === limit) return { items, next: index }
@@ -102,10 +111,13 @@ export function searchActions(
   const { subject, nameOf, division, scopes } = question
   const items: string[] = []
   if (subject < 0) return { items, next: undefined }
+  const mark = markSteps()
   for (let permission = from; permission < matrix.permissionCount; permission++) {
+    if (stepsSince(mark) > MAX_STEPS) return { items, next: permission }
+    countSteps(NAME_STEPS)
     const name = nameOf(permission)
     if (name === undefined) continue
-    if (decide(matrix, subject, permission, division, scopes) !== ALLOWED) continue
+    if (!allows(matrix, subject, permission, division, scopes)) continue
     if (items.length === limit) return { items, next: permission }
     items.push(name)
   }

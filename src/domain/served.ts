@@ -7,8 +7,13 @@ export interface ServedMatrices {
    * unknown is not denied.
    */
   current(): Matrix
-  /** A matrix by revision, for going on with a listing. Throws `gone` when it is no longer held. */
+  /** A matrix by revision, to go on with. Throws `gone` when it is no longer held, or too old. */
   at(revision: number): Matrix
+  /**
+   * Says that a page token, cursor or simulation names the matrix: whoever has that will come back.
+   * To be said again with each further one. Must be cheap.
+   */
+  hold(matrix: Matrix): void
   /** Age of a matrix in seconds, from when reading of its facts began. */
   ageSeconds(matrix: Matrix): number
 }

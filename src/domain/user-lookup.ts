@@ -1,6 +1,13 @@
 import { findEmails, foldEmail, ownersOf } from './find-emails.ts'
+import type { EmailOwners } from './find-emails.ts'
 import type { Matrix } from './matrix.ts'
 import type { LookedUp } from './name-lookup.ts'
+
+/** Of texts that name users: the emails among them, folded. */
+export function emailsAmong(matrix: Matrix, texts: readonly string[]): ReadonlySet<string> {
+  const emails = texts.filter((text) => text.includes('@') && matrix.findSubject(text) < 0)
+  return new Set(emails.map(foldEmail))
+}
 
 /**
  * Finds users whose roles may be changed by id, else by email without regard to case. Emails are
@@ -9,15 +16,21 @@ import type { LookedUp } from './name-lookup.ts'
 export class UserLookup {
   readonly #matrix: Matrix
   /** Folded email → the subjects that have it, for the emails asked for. */
-  readonly #byEmail: ReadonlyMap<string, readonly number[]>
+  readonly #byEmail: EmailOwners
   /** Ids and names of all groups, once one of the texts is unknown. */
   #groups: ReadonlySet<string> | undefined
 
-  /** `texts` are all that will be asked for. */
-  constructor(matrix: Matrix, texts: readonly string[]) {
+  /**
+   * @param texts all that will be asked for
+   * @param byEmail where whoever calls has found the owners of {@link emailsAmong} them already
+   */
+  constructor(
+    matrix: Matrix,
+    texts: readonly string[],
+    byEmail: EmailOwners = findEmails(matrix, emailsAmong(matrix, texts)),
+  ) {
     this.#matrix = matrix
-    const emails = texts.filter((text) => text.includes('@') && matrix.findSubject(text) < 0)
-    this.#byEmail = findEmails(matrix, new Set(emails.map(foldEmail)))
+    this.#byEmail = byEmail
   }
 
   find(text: string): LookedUp {

@@ -35,10 +35,12 @@ export function startPage(
 
 /** The cursor member of a page, absent on the last one. */
 export function nextPage(
+  matrices: ServedMatrices,
   matrix: Matrix,
   next: number | undefined,
   question: ListingQuestion,
 ): { nextCursor?: string } {
   if (next === undefined) return {}
+  matrices.hold(matrix)
   return { nextCursor: writeCursor({ revision: matrix.revision, position: next }, question) }
 }

@@ -20,6 +20,12 @@ export type Tls = { readonly cert: string | Buffer; readonly key: string | Buffe
 const REQUEST_TIMEOUT_MS = 30_000
 /** Longer than the idle time of common proxies, so that they close first and no request is lost. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
+/**
+ * Ends connections on which nothing moves, a stream that nobody reads among them; longer than any
+ * answer of the admin plane takes to begin. On the check plane it would cost every check: there
+ * `UnreadAnswers` has a deadline for what is worth one.
+ */
+const STALL_TIMEOUT_MS = 10 * 60_000
 const MAX_PARAM_LENGTH = 1_024
 /** What stands before the path of a request in absolute form. */
 const ORIGIN = /^https?:\/\/[^/]*/i
@@ -32,6 +38,7 @@ export function serverOptions(deps: ProblemDeps, tls: Tls | undefined): FastifyS
     genReqId: requestIdOf,
     requestIdHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: deps.plane === 'admin' ? STALL_TIMEOUT_MS : 0,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     maxRequestsPerSocket: 0,
     // What still arrives while a listener closes is answered; the service drains, it does not drop.

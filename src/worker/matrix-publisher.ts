@@ -3,8 +3,13 @@ import { Failure } from '../domain/failure.ts'
 import { Matrix, stampRevision } from '../domain/matrix.ts'
 import type { ServedMatrices } from '../domain/served.ts'
 
-/** Old matrices are kept for listings that began on them: at most so many, so big, so long. */
-const HISTORY = { max: 16, maxBytes: 512 * 1024 * 1024, ttlMs: 15 * 60_000 }
+const MIB = 1024 * 1024
+/** Since the last token that names it, or since it was replaced; no longer than tokens are good. */
+const HELD_MS = 15 * 60_000
+/** Old matrices that a token names. While roles are changed one may be replaced every second. */
+const NAMED = { ttl: HELD_MS, maxSize: 384 * MIB }
+/** The last ones of those that no token names: whoever saw a revision may plan on it. */
+const UNNAMED = { ttl: HELD_MS, maxSize: 128 * MIB, max: 4 }
 
 export type PublisherOptions = {
   readonly maxAgeSeconds: number
@@ -26,9 +31,12 @@ export type PublisherOptions = {
  */
 export class MatrixPublisher implements ServedMatrices {
   readonly #options: PublisherOptions
-  readonly #history: LRUCache<number, Matrix>
-  /** When each matrix was taken up, and how old it was then. */
-  readonly #takenUp = new WeakMap<Matrix, { readonly age: number; readonly at: number }>()
+  readonly #named: LRUCache<number, Matrix>
+  readonly #unnamed: LRUCache<number, Matrix>
+  /** Whether a token names the matrix that is served. */
+  #isNamed = false
+  /** When each matrix was taken up, and how old it was then; nothing of what was discarded. */
+  #takenUp = new WeakMap<Matrix, { readonly age: number; readonly at: number }>()
   #held: Matrix | undefined
   /** Rises when what was held is discarded: nothing built on it may be published any more. */
   #epoch = 0
@@ -37,13 +45,14 @@ export class MatrixPublisher implements ServedMatrices {
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    this.#history = new LRUCache({
-      max: HISTORY.max,
-      maxSize: HISTORY.maxBytes,
-      ttl: HISTORY.ttlMs,
-      maxEntrySize: HISTORY.maxBytes,
-      sizeCalculation: (matrix) => matrix.buffer.byteLength,
-    })
+    const shared = {
+      sizeCalculation: (matrix: Matrix) => matrix.buffer.byteLength,
+      perf: { now: () => this.#monotonicNow() },
+      // Reads the clock each time instead of keeping a timer for it.
+      ttlResolution: 0,
+    }
+    this.#named = new LRUCache({ ...NAMED, ...shared })
+    this.#unnamed = new LRUCache({ ...UNNAMED, ...shared })
   }
 
   /** The latest matrix, even when it is too old to be served: what a new one is compared with. */
@@ -70,9 +79,18 @@ export class MatrixPublisher implements ServedMatrices {
   at(revision: number): Matrix {
     const current = this.current()
     if (current.revision === revision) return current
-    const matrix = this.#history.get(revision)
-    if (matrix) return matrix
-    throw new Failure('gone', `revision ${revision} is no longer held: begin the listing again`)
+    const matrix = this.#named.get(revision) ?? this.#unnamed.get(revision)
+    if (matrix && this.ageSeconds(matrix) <= this.#options.maxAgeSeconds) return matrix
+    const how = matrix ? 'too old to be served' : 'no longer held'
+    throw new Failure('gone', `revision ${revision} is ${how}: begin the listing again`)
+  }
+
+  hold(matrix: Matrix): void {
+    if (matrix === this.#held) this.#isNamed = true
+    else if (this.#takenUp.has(matrix)) {
+      this.#unnamed.delete(matrix.revision)
+      this.#named.set(matrix.revision, matrix)
+    }
   }
 
   /** By the wall clock, but never younger than time that has really passed makes it. */
@@ -93,7 +111,9 @@ export class MatrixPublisher implements ServedMatrices {
   discard(): void {
     this.#held = undefined
     this.#epoch += 1
-    this.#history.clear()
+    this.#takenUp = new WeakMap()
+    this.#named.clear()
+    this.#unnamed.clear()
     this.#options.onDiscarded?.()
   }
 
@@ -120,7 +140,12 @@ export class MatrixPublisher implements ServedMatrices {
     if (epoch !== this.#epoch) return undefined
     stampRevision(buffer, revision)
     const matrix = new Matrix(buffer)
-    if (this.#held) this.#history.set(this.#held.revision, this.#held)
+    if (this.#held) {
+      const history = this.#isNamed ? this.#named : this.#unnamed
+      history.set(this.#held.revision, this.#held)
+      this.#named.purgeStale()
+      this.#unnamed.purgeStale()
+    }
     this.#takeUp(matrix)
     this.#options.onPublished(matrix)
     return matrix
@@ -130,6 +155,7 @@ export class MatrixPublisher implements ServedMatrices {
     const age = Math.max(0, this.#options.now() - matrix.takenAt)
     this.#takenUp.set(matrix, { age, at: this.#monotonicNow() })
     this.#held = matrix
+    this.#isNamed = false
   }
 
   #monotonicNow(): number {

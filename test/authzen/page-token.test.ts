@@ -69,3 +69,22 @@ test('8.2 Pagination: pages of no hits say where to go on', async (t) => {
   t.equal(page.count, 0)
   t.not(page.next_token, '')
 })
+
+test('8.2 Pagination: a token holds its revision, and a last page holds none', async (t) => {
+  const { post, served } = await startTlsPlane(t)
+  await post('/access/v1/search/subject', WHO)
+  t.same(served.named, [])
+  await post('/access/v1/search/subject', { ...WHO, page: { limit: 1 } })
+  t.same(served.named, [7])
+})
+
+test('8.2 Pagination: a token that stands before x-minimum-revision is told by its name', async (t) => {
+  const { post, served } = await startTlsPlane(t)
+  const first = await post('/access/v1/search/subject', { ...WHO, page: { limit: 1 } })
+  const page = { token: first.json().page.next_token }
+  served.held.push(matrixOf(FACTS, 8))
+  const later = { 'x-minimum-revision': '8' }
+  const early = await post('/access/v1/search/subject', { ...WHO, page }, later)
+  t.equal(early.statusCode, 400)
+  t.match(early.body, /^page\/token stands on revision 7, before the x-minimum-revision 8/)
+})

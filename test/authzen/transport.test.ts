@@ -190,6 +190,10 @@ test('6, 7, 8: decisions are counted and timed as checks are, and unknown users 
   await post('/access/v1/evaluation', { ...body, subject: { type: 'spaceship', id: USERS.nobody } })
   await post('/access/v1/evaluation', { ...body, subject: { type: 'client', id: USERS.ada } })
   t.same(record.unknown, [], 'but nobody of a type that there is not')
+  for (const path of ['evaluation', 'search/resource']) {
+    await post(`/access/v1/${path}`, { ...body, subject: { type: 'client', id: USERS.nobody } })
+  }
+  t.same(record.unknown, [], 'and no client: those are never read by themselves')
 })
 
 /** The certificate that the listener shows to a new connection. */

@@ -25,7 +25,7 @@ function never(): never {
 /** A plane over nothing: it can be described, but answers no request. */
 export function buildPlane(plane: PlaneName): FastifyInstance {
   const shared = {
-    matrices: { current: never, at: never, ageSeconds: never },
+    matrices: { current: never, at: never, hold: never, ageSeconds: never },
     metrics: { decided: never, checkTook: never, answered: never, failed: never },
     logger: { error: never },
     auth: openAuthenticator,

@@ -74,6 +74,68 @@ test('revisions rise by one with each swap and are reserved before anyone sees t
   t.throws(() => publisher.at(7), { code: 'gone' })
 })
 
+async function publishMany(publisher: MatrixPublisher, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await publisher.publish(async () => buildMatrix(smallFacts()))
+}
+
+test('a matrix that a token names outlives any number of swaps', async (t) => {
+  const { publisher } = createPublisher()
+  await publishMany(publisher, 1)
+  publisher.hold(publisher.current())
+  await publishMany(publisher, 1)
+  const slow = publisher.current()
+  await publishMany(publisher, 50)
+  publisher.hold(slow)
+  await publishMany(publisher, 50)
+  t.equal(publisher.at(1).revision, 1, 'named while it was served')
+  t.equal(publisher.at(2).revision, 2, 'named by a search that began on it')
+  t.equal(publisher.at(101).revision, 101, 'the last ones are held without a token')
+  t.throws(() => publisher.at(50), { code: 'gone', message: /no longer held/ })
+})
+
+test('a matrix is held for fifteen minutes from the last token that names it', async (t) => {
+  let now = 1_000_000
+  const publisher = new MatrixPublisher({
+    ...{ maxAgeSeconds: 3_600, now: () => now, monotonicNow: () => now },
+    ...{ reserveRevision: async () => undefined, onPublished: () => undefined },
+  })
+  await publishMany(publisher, 1)
+  const first = publisher.current()
+  publisher.hold(first)
+  await publishMany(publisher, 1)
+  now += 10 * 60_000
+  publisher.hold(first)
+  now += 15 * 60_000
+  t.equal(publisher.at(1), first)
+  now += 1
+  t.throws(() => publisher.at(1), { code: 'gone' })
+})
+
+test('what was discarded is held for nobody', async (t) => {
+  const { publisher } = createPublisher()
+  await publishMany(publisher, 1)
+  const foreign = publisher.current()
+  publisher.hold(foreign)
+  publisher.discard()
+  publisher.hold(foreign)
+  await publishMany(publisher, 1)
+  t.throws(() => publisher.at(1), { code: 'gone' })
+})
+
+test('an old matrix is served no longer than the current one would be', async (t) => {
+  let now = 1_000_000
+  const { publisher } = createPublisher(() => now)
+  await publishMany(publisher, 1)
+  publisher.hold(publisher.current())
+  now += 30_000
+  await publisher.publish(async () => buildMatrix(smallFacts({ takenAt: now })))
+  now += 30_000
+  t.equal(publisher.at(1).revision, 1)
+  now += 1
+  t.equal(publisher.current().revision, 2)
+  t.throws(() => publisher.at(1), { code: 'gone', message: /too old/ })
+})
+
 test('publications stand on each other, whatever order their work ends in', async (t) => {
   const { publisher } = createPublisher()
   const gate = Promise.withResolvers<void>()

@@ -4,14 +4,17 @@ import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import type { NewAuditEntry } from '../../domain/audit.ts'
 import type { Grant } from '../../domain/facts.ts'
+import { findEmailsInTurns } from '../../domain/find-emails.ts'
 import { subjectFacts } from '../../domain/matrix-facts.ts'
 import type { Matrix } from '../../domain/matrix.ts'
-import { resolveUpdates } from '../../domain/resolve-changes.ts'
+import { namedUsers, resolveUpdates } from '../../domain/resolve-changes.ts'
 import type { RoleChangeStore } from '../../domain/role-change-store.ts'
 import type { NewBatch } from '../../domain/role-change-store.ts'
 import type { RoleChangeBatch, UserChange } from '../../domain/role-change.ts'
+import { emailsAmong } from '../../domain/user-lookup.ts'
 import { callerOf } from '../access.ts'
 import { JSON_TYPE } from '../json-text.ts'
+import { nextTurn } from '../next-turn.ts'
 import { hashRequest } from '../request-hash.ts'
 import { problems } from '../schemas.ts'
 import { baseMatrix } from './base-matrix.ts'
@@ -125,7 +128,7 @@ async function accept(
   { options, written, idempotency }: Asked,
 ): Promise<{ readonly batch: RoleChangeBatch; readonly created: boolean }> {
   const matrix = baseMatrix(deps.matrices, options.baseRevision)
-  const changes = resolve(written, matrix, deps.now())
+  const changes = await resolve(written, matrix, deps.now())
   const batch: NewBatch = {
     requestedBy: callerOf(request),
     requestId: request.id,
@@ -139,9 +142,11 @@ async function accept(
   return await deps.roleChanges.accept(batch, (id) => [acceptanceEntry(id, batch)])
 }
 
-function resolve({ updates, locate }: WrittenUpdates, matrix: Matrix, now: number) {
+async function resolve({ updates, locate }: WrittenUpdates, matrix: Matrix, now: number) {
+  const emails = emailsAmong(matrix, namedUsers(updates))
+  const byEmail = await findEmailsInTurns(matrix, emails, nextTurn)
   try {
-    return resolveUpdates(matrix, updates, now)
+    return resolveUpdates(matrix, updates, now, byEmail)
   } catch (error) {
     return locate(error)
   }

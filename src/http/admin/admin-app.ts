@@ -38,6 +38,7 @@ import { reportRoutes } from './report-routes.ts'
 import type { ReportRouteDeps } from './report-routes.ts'
 import { roleChangeRoutes } from './role-change-routes.ts'
 import type { RoleChangeRouteDeps } from './role-change-routes.ts'
+import { UnreadAnswers } from '../unread-answers.ts'
 import { tryRoutes } from './try-routes.ts'
 
 declare module 'fastify' {
@@ -128,7 +129,11 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   takeEmptyBodies(app)
   refuseCrossSite(app)
   void app.register(fastifyHelmet, { contentSecurityPolicy: CONTENT_SECURITY_POLICY })
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  const unread = new UnreadAnswers()
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+    }
     reply.header('x-request-id', request.id)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done()

@@ -1,10 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure } from '../../domain/failure.ts'
-import { findEmails, foldEmail, ownersOf } from '../../domain/find-emails.ts'
+import { findEmailsInTurns, foldEmail, ownersOf } from '../../domain/find-emails.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
-
-/** Users looked at before checks on the same thread get their turn: some milliseconds. */
-const SLICE = 10_000
+import { nextTurn } from '../next-turn.ts'
 
 /**
  * The id of a user who is named by id or email. An id is taken as it is: the trail also tells of
@@ -15,13 +12,8 @@ export async function findUserId(matrices: ServedMatrices, named: string): Promi
   if (!named.includes('@')) return named
   const matrix = matrices.current()
   const wanted = foldEmail(named)
-  const found: number[] = []
-  for (let from = 0; from < matrix.subjectCount; from += SLICE) {
-    if (from > 0) await nextTurn()
-    const stretch = { from, to: from + SLICE }
-    found.push(...(findEmails(matrix, new Set([wanted]), stretch).get(wanted) ?? []))
-  }
-  const [owner, other] = ownersOf(matrix, found)
+  const found = await findEmailsInTurns(matrix, new Set([wanted]), nextTurn)
+  const [owner, other] = ownersOf(matrix, found.get(wanted) ?? [])
   if (owner !== undefined && other === undefined) return matrix.subjectId(owner)
   const how = owner === undefined ? 'no user has' : 'more than one user has'
   throw new Failure('invalid', `${how} the email ${named}: name one by id`, { field: 'userId' })

@@ -43,7 +43,7 @@ export function lookUpRoutes(matrices: ServedMatrices): FastifyPluginCallbackTyp
         const { matrix, from, limit } = startPage(matrices, request.query, question)
         const abandoned = (): boolean => reply.raw.destroyed
         const { items, next } = await findSubjects(matrix, { wanted, from, limit, abandoned })
-        return { items, ...nextPage(matrix, next, question) }
+        return { items, ...nextPage(matrices, matrix, next, question) }
       },
     )
     app.get(
@@ -55,7 +55,7 @@ export function lookUpRoutes(matrices: ServedMatrices): FastifyPluginCallbackTyp
         const { matrix, from, limit } = startPage(matrices, request.query, question)
         const role = (index: number) => matrix.role(index)
         const { items, next } = findNamed(matrix.roleCount, role, { wanted, from, limit })
-        void reply.send({ items, ...nextPage(matrix, next, question) })
+        void reply.send({ items, ...nextPage(matrices, matrix, next, question) })
       },
     )
     app.get(
@@ -67,7 +67,7 @@ export function lookUpRoutes(matrices: ServedMatrices): FastifyPluginCallbackTyp
         const { matrix, from, limit } = startPage(matrices, request.query, question)
         const division = (index: number) => matrix.division(index)
         const { items, next } = findNamed(matrix.divisionCount, division, { wanted, from, limit })
-        void reply.send({ items, ...nextPage(matrix, next, question) })
+        void reply.send({ items, ...nextPage(matrices, matrix, next, question) })
       },
     )
     done()

@@ -65,6 +65,7 @@ async function answer(
     offset: place?.position ?? 0,
   })
   const { revision } = matrix
+  deps.matrices.hold(matrix)
   const rest = {
     sunsetsKnown: pending !== undefined,
     ...more,

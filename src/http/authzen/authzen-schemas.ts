@@ -3,8 +3,11 @@ import { GrantPath, problemWords, ReasonName, RevisionNumber } from '../schemas.
 import { MAX_DECISION_PATHS } from './decision-text.ts'
 import { MAX_TEXT_LENGTH } from './entities.ts'
 
-/** Questions in one request; answering as many takes a few milliseconds of the one event loop. */
+/** Questions in one request. */
 export const MAX_EVALUATIONS = 10_000
+
+/** What one request may take up in paths and missing names, in UTF-16 units: about 7,000 paths. */
+export const MAX_EXPLANATION_UNITS = 2 * 1024 * 1024
 
 export const SEMANTICS = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const
 
@@ -97,7 +100,7 @@ const DecisionContext = Type.Object({
   ),
   truncated: Type.Optional(
     Type.Literal(true, {
-      description: `There are more than the ${MAX_DECISION_PATHS} paths given`,
+      description: `There are more than the ${MAX_DECISION_PATHS} paths given; or, in a request for many, paths and missing names of this one were left out because the whole answer has no room for more`,
     }),
   ),
 })

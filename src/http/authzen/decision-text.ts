@@ -7,6 +7,13 @@ import type { Question } from './entities.ts'
 /** Ways listed with one decision; the check plane's own explanation lists more. */
 export const MAX_DECISION_PATHS = 20
 
+/**
+ * What may still be said of why, in the decisions of one request: UTF-16 units of paths and names of
+ * missing attributes. The decision with which it runs out is explained whole, those after it say
+ * that they are `truncated`.
+ */
+type Room = { units: number }
+
 /** A question in the numbers of one matrix: -1 for what it does not know. */
 export type ResolvedQuestion = {
   /** Where the subject's record begins. */
@@ -21,6 +28,8 @@ export type DecisionWriter = (
   resolved: ResolvedQuestion,
   question: Pick<Question, 'scopes' | 'explain'>,
   ageSeconds: number,
+  /** Without one, everything is said. */
+  room?: Room,
 ) => { readonly outcome: Outcome; readonly text: string }
 
 const STARTS = OUTCOMES.map((name, outcome) => {
@@ -35,43 +44,80 @@ const STARTS = OUTCOMES.map((name, outcome) => {
  */
 export function createDecisionWriter(): DecisionWriter {
   let texts: PathTexts | undefined
-  const paths: Path[] = []
-  const record = (path: Path): void => void paths.push(path)
-  return (matrix, resolved, { scopes, explain }, ageSeconds) => {
+  const best = new BestPaths()
+  return (matrix, resolved, { scopes, explain }, ageSeconds, room) => {
     const { record: subject, permission, division } = resolved
+    const isFull = room !== undefined && room.units <= 0
+    const recorder = explain && !isFull ? best.record : undefined
     if (texts?.matrix !== matrix || texts.ageSeconds !== ageSeconds) {
       texts = new PathTexts(matrix, ageSeconds, texts)
     }
-    paths.length = 0
-    const outcome = decideRecord(
-      matrix,
-      subject,
-      permission,
-      division,
-      scopes,
-      explain ? record : undefined,
-    )
+    best.clear()
+    const outcome = decideRecord(matrix, subject, permission, division, scopes, recorder)
     if (outcome === CONDITIONAL) {
+      if (isFull) return { outcome, text: texts.truncatedConditional }
       // The same evaluation once more: only a recorder is told what was missing.
-      if (!explain) decideRecord(matrix, subject, permission, division, scopes, record)
-      const wanted = wantedOf(paths)
-      const listed = explain ? `,"paths":${texts.list(paths, permission)}` : ''
+      if (!explain) decideRecord(matrix, subject, permission, division, scopes, best.record)
+      const wanted = best.wanted()
+      const listed = explain ? `,"paths":${texts.list(best, permission)}` : ''
+      if (room) room.units -= wanted.length + listed.length
       return { outcome, text: `${STARTS[outcome]}${wanted}${texts.ofMatrix}${listed}}}` }
     }
     if (!explain) return { outcome, text: texts.unexplained[outcome] as string }
-    if (paths.length === 0) return { outcome, text: texts.withoutPaths[outcome] as string }
-    const listed = texts.list(paths, permission)
+    if (isFull) return { outcome, text: texts.truncated[outcome] as string }
+    if (best.count === 0) return { outcome, text: texts.withoutPaths[outcome] as string }
+    const listed = texts.list(best, permission)
+    if (room) room.units -= listed.length
     return { outcome, text: `${texts.beforePaths[outcome]}${listed}}}` }
   }
 }
 
-/** The names that would decide the question: only of ways that are undecided themselves. */
-function wantedOf(paths: readonly Path[]): string {
-  const undecided = paths.filter((path) => path.outcome === CONDITIONAL)
-  const missing = new Set(undecided.flatMap((path) => path.missing))
-  const unusable = new Set(undecided.flatMap((path) => path.unusable))
-  const written = member('missing', [...missing].sort())
-  return unusable.size > 0 ? written + member('unusable', [...unusable].sort()) : written
+/** As many paths of one decision as are listed, the best ones first, and how many there are. */
+class BestPaths {
+  count = 0
+  /** Names that would decide the question: only of ways that are undecided themselves. */
+  readonly #missing = new Set<string>()
+  readonly #unusable = new Set<string>()
+  /** By outcome; those of one outcome in the order in which they were found. */
+  readonly #ranks: readonly Path[][] = OUTCOMES.map(() => [])
+
+  readonly record = (path: Path): void => {
+    this.count += 1
+    const rank = this.#ranks[path.outcome] as Path[]
+    if (rank.length < MAX_DECISION_PATHS) rank.push(path)
+    if (path.outcome !== CONDITIONAL) return
+    for (const name of path.missing) this.#missing.add(name)
+    for (const name of path.unusable) this.#unusable.add(name)
+  }
+
+  clear(): void {
+    if (this.count === 0) return
+    this.count = 0
+    this.#missing.clear()
+    this.#unusable.clear()
+    for (const rank of this.#ranks) if (rank.length > 0) rank.length = 0
+  }
+
+  /** Members that name what would decide the question. */
+  wanted(): string {
+    const written = member('missing', [...this.#missing].sort())
+    if (this.#unusable.size === 0) return written
+    return written + member('unusable', [...this.#unusable].sort())
+  }
+
+  /** What `write` makes of each, one after the other. */
+  list(write: (path: Path) => string): string {
+    let text = ''
+    let left = Math.min(this.count, MAX_DECISION_PATHS)
+    for (const rank of this.#ranks) {
+      for (const path of rank) {
+        if (left === 0) return text
+        left -= 1
+        text += text === '' ? write(path) : `,${write(path)}`
+      }
+    }
+    return text
+  }
 }
 
 /** What can be said of one matrix and its paths, written when it is first needed. */
@@ -84,6 +130,9 @@ class PathTexts {
   readonly unexplained: readonly string[]
   readonly withoutPaths: readonly string[]
   readonly beforePaths: readonly string[]
+  /** Whole answers that leave out whatever paths there are, by outcome. */
+  readonly truncated: readonly string[]
+  readonly truncatedConditional: string
   readonly #roles: string[]
   readonly #divisions: string[]
   readonly #groups: string[]
@@ -99,6 +148,10 @@ class PathTexts {
     this.unexplained = starts.map((start) => `${start}}}`)
     this.beforePaths = starts.map((start) => `${start},"paths":`)
     this.withoutPaths = this.beforePaths.map((start) => `${start}[]}}`)
+    this.truncated = this.beforePaths.map((start, outcome) => {
+      return mayHavePaths(outcome) ? `${start}${TRUNCATED}}}` : `${start}[]}}`
+    })
+    this.truncatedConditional = `${STARTS[CONDITIONAL]}"missing":[],${this.ofMatrix},"paths":${TRUNCATED}}}`
     const same = last?.matrix === matrix ? last : undefined
     this.#roles = same ? same.#roles : []
     this.#divisions = same ? same.#divisions : []
@@ -108,15 +161,9 @@ class PathTexts {
   }
 
   /** A JSON list, the best ones first, and the member behind it that tells of others. */
-  list(paths: Path[], permission: number): string {
-    if (paths.length > 1) paths.sort((a, b) => a.outcome - b.outcome)
-    let text = ''
-    const count = Math.min(paths.length, MAX_DECISION_PATHS)
-    for (let i = 0; i < count; i++) {
-      const path = paths[i] as Path
-      text += (i === 0 ? '' : ',') + this.#path(path, permission)
-    }
-    return paths.length > count ? `[${text}],"truncated":true` : `[${text}]`
+  list(best: BestPaths, permission: number): string {
+    const text = best.list((path) => this.#path(path, permission))
+    return best.count > MAX_DECISION_PATHS ? `[${text}],"truncated":true` : `[${text}]`
   }
 
   #path(path: Path, permission: number): string {
@@ -147,6 +194,13 @@ class PathTexts {
   #flatPolicy(permission: number): string {
     return (this.#flat[permission] ??= member('policy', this.matrix.permissionCode(permission)))
   }
+}
+
+const TRUNCATED = '[],"truncated":true'
+
+/** Before any grant is looked at, these have been decided. */
+function mayHavePaths(outcome: Outcome): boolean {
+  return outcome === ALLOWED || outcome >= CONDITIONAL
 }
 
 /** As {@link namePath} calls them: a condition that plainly fails gives nothing. */

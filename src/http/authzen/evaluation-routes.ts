@@ -1,10 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { ALLOWED, UNKNOWN_USER } from '../../domain/evaluate.ts'
+import { UNKNOWN_USER } from '../../domain/evaluate.ts'
 import { Failure } from '../../domain/failure.ts'
-import type { Fault } from '../../domain/failure.ts'
-import { findRecords } from '../../domain/find-records.ts'
-import type { Matrix } from '../../domain/matrix.ts'
 import { createAgeClock, createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
 import {
   DecisionSchema,
@@ -13,15 +10,16 @@ import {
   EvaluationsAnswer,
   EvaluationsRequest,
   MAX_EVALUATIONS,
+  MAX_EXPLANATION_UNITS,
   SEMANTICS,
 } from './authzen-schemas.ts'
+import { decideMany } from './decide-many.ts'
+import type { Semantic } from './decide-many.ts'
 import { createDecisionWriter } from './decision-text.ts'
-import type { DecisionWriter } from './decision-text.ts'
 import {
   checkDefaults,
   failureOf,
   isFault,
-  isObject,
   optionalObject,
   readQuestion,
   requireBody,
@@ -30,8 +28,6 @@ import type { Entities, Fields } from './entities.ts'
 import { readPlainBody } from './json-body.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
-
-type Semantic = (typeof SEMANTICS)[number]
 
 /** `POST /access/v1/evaluation`: one decision (Authorization API 1.0, 6). */
 export function evaluationRoute(
@@ -79,7 +75,7 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
         schema: {
           operationId: 'accessEvaluations',
           summary: 'AuthZEN: many decisions',
-          description: `Up to ${MAX_EVALUATIONS} questions, all answered from one matrix, in their order. Top-level entities are defaults. Without \`evaluations\` it answers as a single evaluation does.`,
+          description: `Up to ${MAX_EVALUATIONS} questions, all answered from one matrix, in their order. Top-level entities are defaults. Paths and missing names have ${MAX_EXPLANATION_UNITS} characters of room in all: what comes after that is decided all the same, and \`truncated\`. Without \`evaluations\` it answers as a single evaluation does.`,
           tags: ['authzen'],
           body: EvaluationsRequest,
           response: { 200: EvaluationsAnswer, ...errors(400, 401, 403, 413, 429, 503) },
@@ -93,10 +89,10 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
         },
         validatorCompiler: () => () => true,
       },
-      (request, reply) => {
+      async (request, reply) => {
         const body = requireBody(request.body)
         if (isSingle(body)) answer.one(request, reply, body)
-        else answer.many(request, reply, body)
+        else await answer.many(request, reply, body)
       },
     )
     done()
@@ -119,7 +115,7 @@ function isSingle({ evaluations }: Fields): boolean {
 function createEvaluator(deps: AuthzenRouteDeps) {
   const { matrices, metrics, resourceTypes } = deps
   const ageOf = createAgeClock(matrices)
-  const write = createAnswerWriter(matrices, ageOf)
+  const write = createAnswerWriter(deps, ageOf)
   const decide = createDecisionWriter()
   const finish = (request: FastifyRequest): void => {
     metrics.answered('check', 200)
@@ -138,86 +134,19 @@ function createEvaluator(deps: AuthzenRouteDeps) {
       metrics.decided(outcome)
       finish(request)
     },
-    many(request: FastifyRequest, reply: FastifyReply, body: Fields): void {
+    async many(request: FastifyRequest, reply: FastifyReply, body: Fields): Promise<void> {
       const items = readItems(body)
       checkDefaults(body)
       const semantic = readSemantic(body)
       const matrix = matrices.current()
       requireRevision(request, matrix)
-      const text = decideMany(deps, decide, matrix, {
-        ...{ items, defaults: body, semantic },
-        age: ageOf(matrix),
-      })
+      const abandoned = (): boolean => reply.raw.destroyed
+      const batch = { items, defaults: body, semantic, age: ageOf(matrix), abandoned }
+      const text = await decideMany(deps, decide, matrix, batch)
       write(request, reply, matrix, text)
       finish(request)
     },
   }
-}
-
-type Batch = {
-  readonly items: readonly unknown[]
-  /** The entities of the request itself. */
-  readonly defaults: Fields
-  readonly semantic: Semantic
-  /** Of the matrix, in seconds. */
-  readonly age: number
-}
-
-/** Decisions in the order of the questions, up to the one that the semantic ends with. */
-function decideMany(
-  deps: AuthzenRouteDeps,
-  decide: DecisionWriter,
-  matrix: Matrix,
-  { items, defaults, semantic, age }: Batch,
-): string {
-  const questions = items.map((item) => (isObject(item) ? readItem(item, defaults) : NO_OBJECT))
-  const records = findRecords(
-    matrix,
-    questions.map((question) => (isFault(question) ? '' : question.subjectId)),
-  )
-  let decisions = ''
-  for (let i = 0; i < questions.length; i++) {
-    const question = questions[i] as (typeof questions)[number]
-    let allowed = false
-    if (isFault(question)) decisions += `,${faultText(question)}`
-    else {
-      const record = records[i] as number
-      const resolved = resolveQuestion(matrix, deps.resourceTypes, question, record)
-      const { outcome, text } = decide(matrix, resolved, question, age)
-      if (outcome === UNKNOWN_USER) noteUnknown(deps, matrix, question)
-      deps.metrics.decided(outcome)
-      decisions += `,${text}`
-      allowed = outcome === ALLOWED
-    }
-    if (semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) break
-  }
-  return `{"evaluations":[${decisions.slice(1)}]}`
-}
-
-const NO_OBJECT: Fault = { field: 'evaluation', message: 'must be an object' }
-
-/**
- * An item's entities replace the defaults as a whole; properties are never mixed. Only a type, id or
- * name that the item's own entity lacks is taken from the default of that entity, as the
- * certification scenario asks.
- */
-function readItem(item: Fields, defaults: Fields): ReturnType<typeof readQuestion> {
-  const { subject, action, resource, context } = item
-  return readQuestion(
-    {
-      subject: subject === undefined ? defaults['subject'] : subject,
-      action: action === undefined ? defaults['action'] : action,
-      resource: resource === undefined ? defaults['resource'] : resource,
-      context: context === undefined ? defaults['context'] : context,
-    },
-    defaults,
-  )
-}
-
-/** What cannot be evaluated is denied, and says so (7.2.1). */
-function faultText({ field, message }: Fault): string {
-  const error = { status: 400, message: `${field} ${message}` }
-  return JSON.stringify({ decision: false, context: { error } })
 }
 
 function readItems({ evaluations }: Fields): readonly unknown[] {

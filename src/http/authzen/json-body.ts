@@ -15,7 +15,7 @@ export function readPlainBody(raw: IncomingMessage, limit: number, parsed: Parse
   // Absent from bodies in chunks: not a number is not within the limit.
   if (!(missing > 0 && missing <= limit)) return false
   let chunks: Buffer[] | undefined
-  raw.on('data', (chunk: Buffer) => {
+  const take = (chunk: Buffer): void => {
     missing -= chunk.length
     if (missing > 0 || chunks !== undefined) (chunks ??= []).push(chunk)
     // The length is known, and the parser of HTTP lets no more come: nobody waits for the end.
@@ -28,7 +28,8 @@ export function readPlainBody(raw: IncomingMessage, limit: number, parsed: Parse
       return
     }
     parsed(null, value)
-  })
+  }
+  raw.on('data', take)
   return true
 }
 

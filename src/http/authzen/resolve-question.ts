@@ -44,12 +44,12 @@ export function resolveQuestion(
   }
 }
 
-/** Has a subject read that the matrix does not know, be it under another type. */
+/** Has a user read that the matrix does not know: clients are never read by themselves. */
 export function noteUnknown(
   { unknownUsers }: Pick<CheckRouteDeps, 'unknownUsers'>,
   matrix: Matrix,
   { subjectType, subjectId }: Pick<Question, 'subjectType' | 'subjectId'>,
 ): void {
-  if (kindOf(subjectType) === undefined) return
+  if (kindOf(subjectType) !== 'user') return
   if (findRecord(matrix, subjectId) < 0) unknownUsers.note(subjectId)
 }

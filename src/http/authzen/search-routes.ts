@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
@@ -8,6 +7,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
 import type { SearchStretch } from '../../domain/search.ts'
 import { nameMatrix, requireRevision } from '../check/matrix-answer.ts'
+import { nextTurn } from '../next-turn.ts'
 import {
   ActionSearch,
   ActionsFound,
@@ -103,13 +103,14 @@ async function answerSearch(
   const body = requireBody(request.body)
   const search = read(deps.resourceTypes, body)
   const start = startOf(deps, tokens, body, search.question)
-  requireRevision(request, start.matrix, matrices.current())
+  requireRevision(request, start.matrix, matrices.current(), 'page/token')
   if (search.subject) noteUnknown(deps, start.matrix, search.subject)
   const abandoned = (): boolean => reply.raw.destroyed
   const { items, next } = await collect(search.in(start.matrix), start, abandoned)
   const { revision } = start.matrix
   const { page } = start
   const place = next === undefined ? undefined : { revision, position: next, page }
+  if (place) matrices.hold(start.matrix)
   nameMatrix(reply, matrices, start.matrix)
   void reply.type('application/json; charset=utf-8')
   return JSON.stringify({

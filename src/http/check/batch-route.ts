@@ -79,7 +79,7 @@ const RESULTS = OUTCOMES.map((name, outcome) => {
 /** `POST /api/v1/check-permissions`: up to 10,000 questions, all answered from one matrix. */
 export function batchRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
   const { matrices, metrics } = deps
-  const write = createAnswerWriter(matrices)
+  const write = createAnswerWriter(deps)
   return (app, _options, done) => {
     takeJson(app)
     app.post(

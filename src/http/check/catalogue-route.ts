@@ -50,7 +50,7 @@ export function catalogueRoute(deps: {
         nameMatrix(reply, deps.matrices, matrix)
         void reply.send({
           items: items.map(({ code, ...permission }) => ({ permission: code, ...permission })),
-          ...nextPage(matrix, next, question),
+          ...nextPage(deps.matrices, matrix, next, question),
         })
       },
     )

@@ -13,6 +13,8 @@ import { SECURITY_HEADERS } from '../security-headers.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
 import { createRateLimit } from '../token-buckets.ts'
+import { UnreadAnswers } from '../unread-answers.ts'
+import type { UnreadLimits } from '../unread-answers.ts'
 import { liveRoute, readyRoute, tooLate } from '../health-routes.ts'
 import { describePlane, TRY_PREFIX } from '../openapi.ts'
 import type { PlaneDescription } from '../openapi.ts'
@@ -39,6 +41,8 @@ export type CheckAppDeps = {
   /** True once the service is shutting down: not ready any more, but still answering. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
+  /** What callers may leave unread; for tests. */
+  readonly unreadLimits?: UnreadLimits
   /** Callers' own names of resource types; none by default. */
   readonly resourceTypes?: ResourceTypes
   /** AuthZEN's metadata; without, its path answers 404. */
@@ -71,7 +75,11 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   decorateRequests(app)
   handleProblems(app, problems)
   // Checks write past Fastify's reply and never come by here.
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  const unread = new UnreadAnswers(deps.unreadLimits)
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload === 'string') {
+      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+    }
     reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
     deps.metrics.answered('check', reply.statusCode)
     done()
@@ -81,12 +89,13 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   void app.register(metadataRoute(deps.metadata))
   void app.register((guarded, _options, done) => {
     guarded.addHook('onRequest', admission(deps))
-    void guarded.register(checkRoute(deps))
-    void guarded.register(batchRoute(deps))
+    const written = { ...deps, unread }
+    void guarded.register(checkRoute(written))
+    void guarded.register(batchRoute(written))
     void guarded.register(listingRoutes(deps))
     void guarded.register(catalogueRoute(deps))
     void guarded.register(
-      authzenRoutes({ ...deps, resourceTypes: deps.resourceTypes ?? new Map() }),
+      authzenRoutes({ ...written, resourceTypes: deps.resourceTypes ?? new Map() }),
     )
     done()
   })

@@ -8,6 +8,7 @@ import type { ServedMatrices } from '../../domain/served.ts'
 import type { Metrics } from '../../observability/metrics.ts'
 import { isPlain } from '../json-text.ts'
 import { isText } from '../text-value.ts'
+import type { UnreadAnswers } from '../unread-answers.ts'
 import { validationFailure } from '../validation-failure.ts'
 import {
   DivisionId,
@@ -27,6 +28,7 @@ export type CheckRouteDeps = {
   readonly metrics: Pick<Metrics, 'decided' | 'checkTook' | 'answered'>
   /** Is told of every user that the matrix does not know. Must be cheap. */
   readonly unknownUsers: { note(id: string): void }
+  readonly unread: UnreadAnswers
 }
 
 const Query = Type.Object({
@@ -109,7 +111,7 @@ const ENDINGS = OUTCOMES.map((name, outcome) => {
 /** `GET /api/v1/check-permission`, and `/check-permission`: one question, one answer. */
 export function checkRoute(deps: CheckRouteDeps): FastifyPluginCallbackTypebox {
   const { matrices, metrics, unknownUsers } = deps
-  const write = createAnswerWriter(matrices)
+  const write = createAnswerWriter(deps)
   return (app, _options, done) => {
     for (const url of ['/api/v1/check-permission', '/check-permission']) {
       const short = url === '/check-permission'

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
@@ -8,6 +7,7 @@ import type { HeldPermission, Holder, Page, PageRequest } from '../../domain/lis
 import type { Matrix } from '../../domain/matrix.ts'
 import { nearestName } from '../../domain/permission.ts'
 import { nextPage, startPage } from '../listing-page.ts'
+import { nextTurn } from '../next-turn.ts'
 import {
   Cursor,
   DivisionId,
@@ -97,7 +97,11 @@ function userPermissions(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
         const page = listPermissions(matrix, subject, { from, limit, divisionId })
         nameMatrix(reply, deps.matrices, matrix)
         const { revision } = matrix
-        void reply.send({ revision, items: page.items, ...nextPage(matrix, page.next, question) })
+        void reply.send({
+          revision,
+          items: page.items,
+          ...nextPage(deps.matrices, matrix, page.next, question),
+        })
       },
     )
     done()
@@ -136,7 +140,11 @@ function permissionUsers(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
         const asked = { from, limit, divisionId }
         const { items, next } = await collectHolders(matrix, permission, asked, abandoned)
         nameMatrix(reply, deps.matrices, matrix)
-        return { revision: matrix.revision, items, ...nextPage(matrix, next, question) }
+        return {
+          revision: matrix.revision,
+          items,
+          ...nextPage(deps.matrices, matrix, next, question),
+        }
       },
     )
     done()

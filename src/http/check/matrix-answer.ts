@@ -4,19 +4,30 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { ServedMatrices } from '../../domain/served.ts'
 import { REVISION_PATTERN } from '../schemas.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
+import type { UnreadAnswers } from '../unread-answers.ts'
 
 const FIXED_HEADERS = [
   ...['content-type', 'application/json; charset=utf-8'],
   ...Object.entries(SECURITY_HEADERS).flat(),
 ]
 
+/** From so many bytes on it pays to make an answer a buffer. */
+const LARGE = 32 * 1024
+
 const REVISION = new RegExp(REVISION_PATTERN)
 
 /**
  * Refuses when the matrix is older than the caller's `x-minimum-revision`: `not-ready` when no later
  * one is served, `invalid` when it is only the caller's cursor that stands on an earlier one.
+ *
+ * @param cursor the field in which the route takes it
  */
-export function requireRevision(request: FastifyRequest, matrix: Matrix, newest = matrix): void {
+export function requireRevision(
+  request: FastifyRequest,
+  matrix: Matrix,
+  newest = matrix,
+  cursor: 'cursor' | 'page/token' = 'cursor',
+): void {
   const minimum = request.raw.headers['x-minimum-revision']
   if (minimum === undefined) return
   if (!REVISION.test(String(minimum))) {
@@ -28,8 +39,8 @@ export function requireRevision(request: FastifyRequest, matrix: Matrix, newest 
     const message = `revision ${String(minimum)} is not served yet; the newest is ${newest.revision}`
     throw new Failure('not-ready', message, { retryAfterSeconds: 1 })
   }
-  const message = `cursor stands on revision ${matrix.revision}, before the x-minimum-revision ${String(minimum)}: begin the listing anew`
-  throw new Failure('invalid', message, { field: 'cursor' })
+  const message = `${cursor} stands on revision ${matrix.revision}, before the x-minimum-revision ${String(minimum)}: begin anew`
+  throw new Failure('invalid', message, { field: cursor })
 }
 
 function ageOf(matrices: ServedMatrices, matrix: Matrix): number {
@@ -63,7 +74,10 @@ export function nameMatrix(reply: FastifyReply, matrices: ServedMatrices, matrix
   reply.header('x-matrix-age', String(Math.floor(ageOf(matrices, matrix))))
 }
 
-/** Writes a JSON answer that was built as text, with the matrix headers, past Fastify's own reply. */
+/**
+ * Writes a JSON answer that was built as text, with the matrix headers, past Fastify's own reply.
+ * Throws `overloaded`, with nothing written, as {@link UnreadAnswers} does.
+ */
 export type AnswerWriter = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -78,7 +92,7 @@ export type AnswerWriter = (
  * check itself. Node still frames the answer: no body for HEAD, nothing for a socket that is gone.
  */
 export function createAnswerWriter(
-  matrices: ServedMatrices,
+  { matrices, unread }: { readonly matrices: ServedMatrices; readonly unread: UnreadAnswers },
   ageOfMatrix: AgeClock = createAgeClock(matrices),
 ): AnswerWriter {
   let named: Matrix | undefined
@@ -88,6 +102,7 @@ export function createAnswerWriter(
       named = matrix
       revision = String(matrix.revision)
     }
+    unread.add(reply.raw, request.raw.socket, bytes)
     reply.hijack()
     reply.raw.writeHead(200, [
       ...FIXED_HEADERS,
@@ -100,7 +115,8 @@ export function createAnswerWriter(
       'x-matrix-age',
       String(ageOfMatrix(matrix)),
     ])
-    if (bytes === body.length) reply.raw.end(body, 'latin1')
-    else reply.raw.end(body)
+    const encoding = bytes === body.length ? 'latin1' : 'utf8'
+    // Node joins head and text into a new text, which is copied once more when it is written.
+    reply.raw.end(bytes < LARGE ? body : Buffer.from(body, encoding), encoding)
   }
 }

@@ -133,6 +133,8 @@ export function matrixOf(facts: Facts, revision: number): Matrix {
 /** Served matrices whose state a test sets as it likes. */
 export type FakeServed = ServedMatrices & {
   held: Matrix[]
+  /** Revisions that tokens were given for. */
+  named: number[]
   refusal: Failure | undefined
   age: number
 }
@@ -140,6 +142,7 @@ export type FakeServed = ServedMatrices & {
 export function serve(...held: Matrix[]): FakeServed {
   const served: FakeServed = {
     held,
+    named: [],
     refusal: undefined,
     age: 12.9,
     current() {
@@ -153,6 +156,7 @@ export function serve(...held: Matrix[]): FakeServed {
       if (!found) throw new Failure('gone', `revision ${revision} is no longer held`)
       return found
     },
+    hold: (matrix) => void served.named.push(matrix.revision),
     ageSeconds: () => served.age,
   }
   return served
