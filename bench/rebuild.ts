@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LoadOrder } from './load-client.ts'
+import type { HeldReport } from './loop-probe.ts'
 import { median, nextMessage, runLoad, startProcess, stopProcess } from './processes.ts'
 import { ADMIN_KEY, CHECK_KEY, startServiceProcess } from './service-process.ts'
 import type { ServiceProcess } from './service-process.ts'
@@ -28,6 +29,9 @@ export type RebuildFigures = {
   /** Longest time that the main thread's event loop was late, milliseconds, median of windows. */
   readonly lateIdleMs: number
   readonly lateRebuildingMs: number
+  /** Longest time that its own work held the main thread's event loop, milliseconds, likewise. */
+  readonly heldIdleMs: number
+  readonly heldRebuildingMs: number
   /** Checks answered 503 as overloaded, in all windows. */
   readonly turnedAway: number
 }
@@ -50,6 +54,7 @@ export async function measureRebuild(): Promise<RebuildFigures> {
       GENESYS_REQUESTS_PER_MINUTE: String(REQUESTS_PER_MINUTE),
       REBUILD_CRON: '0 0 1 1 *',
     },
+    probed: true,
     readyWithinMs: 600_000,
   })
   try {
@@ -91,13 +96,20 @@ async function measure(
     p99Rebuilding: of(windows.rebuilding, 'p99'),
     lateIdleMs: of(windows.idle, 'lateMs'),
     lateRebuildingMs: of(windows.rebuilding, 'lateMs'),
+    heldIdleMs: of(windows.idle, 'heldMs'),
+    heldRebuildingMs: of(windows.rebuilding, 'heldMs'),
     turnedAway: [...windows.idle, ...windows.rebuilding]
       .map((window) => window.turnedAway)
       .reduce((sum, count) => sum + count, 0),
   }
 }
 
-type Window = { readonly p99: number; readonly lateMs: number; readonly turnedAway: number }
+type Window = {
+  readonly p99: number
+  readonly lateMs: number
+  readonly heldMs: number
+  readonly turnedAway: number
+}
 
 /** One window: load until `end`, in slices, and how late the event loop was at the worst. */
 async function measureWindow(
@@ -106,6 +118,7 @@ async function measureWindow(
   end: Promise<unknown>,
 ): Promise<Window> {
   await latestDelay(service)
+  await longestHold(service)
   const window = { over: false }
   void end.finally(() => {
     window.over = true
@@ -120,7 +133,12 @@ async function measureWindow(
     p99s.push(latency.p99)
     late.push(await latestDelay(service))
   }
-  return { p99: median(p99s), lateMs: Math.max(...late), turnedAway }
+  return {
+    p99: median(p99s),
+    lateMs: Math.max(...late),
+    heldMs: await longestHold(service),
+    turnedAway,
+  }
 }
 
 function pacedOrder(service: ServiceProcess, world: SimulatorReady): LoadOrder {
@@ -170,6 +188,13 @@ async function admin(
   })
   if (!response.ok) throw new Error(`${path} answered ${response.status}`)
   return await response.json()
+}
+
+/** Milliseconds that the main thread's own work held its event loop at most since it was asked last. */
+async function longestHold({ child }: ServiceProcess): Promise<number> {
+  const answer = nextMessage<HeldReport>(child)
+  child.send('held')
+  return (await answer).heldMs
 }
 
 /** Milliseconds that the event loop was late at most since the scrape before. */

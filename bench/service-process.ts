@@ -14,6 +14,7 @@ export const ADMIN_KEY = 'bench-admin-key-0123456789'
 const CLIENT_ID = 'bench-client'
 /** Nobody listens on the discard port: a platform that is down. */
 const NO_PLATFORM = 'http://127.0.0.1:9'
+const LOOP_PROBE = new URL('loop-probe.ts', import.meta.url).href
 
 export type ServiceProcess = {
   readonly child: ChildProcess
@@ -26,6 +27,8 @@ export type ServiceProcess = {
 export type ServiceOptions = {
   readonly core?: number
   readonly env?: Readonly<Record<string, string>>
+  /** With `loop-probe.ts` in it. */
+  readonly probed?: boolean
   readonly readyWithinMs?: number
 }
 
@@ -44,7 +47,9 @@ export async function startServiceProcess(
   options: ServiceOptions = {},
 ): Promise<ServiceProcess> {
   const started = performance.now()
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
+  const main = join(import.meta.dirname, '../src/main.ts')
+  const probe = options.probed === true ? ['--import', LOOP_PROBE] : []
+  const child = spawn(process.execPath, [...probe, main], {
     env: {
       ...process.env,
       GENESYS_CLIENT_ID: CLIENT_ID,
@@ -57,7 +62,7 @@ export async function startServiceProcess(
       ADMIN_PORT: '0',
       ...options.env,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit', ...(options.probed === true ? ['ipc' as const] : [])],
   })
   if (pinning && options.core !== undefined) {
     execFileSync('taskset', ['-acp', String(options.core), String(child.pid)], { stdio: 'ignore' })

@@ -15,8 +15,12 @@ const POWERLESS: SimulatedClient = {
   name: 'Powerless',
 }
 
-/** The architecture API is not in the vendor's definition. */
-const operations = allOperations.filter(({ path }) => !path.startsWith(ARCHITECTURE))
+/** The architecture API is not the vendor's; queues and analytics are not in the extract of it. */
+const ELSEWHERE = [ARCHITECTURE, '/api/v2/routing/', '/api/v2/analytics/']
+
+const operations = allOperations.filter(
+  ({ path }) => !ELSEWHERE.some((start) => path.startsWith(start)),
+)
 
 interface Row {
   readonly operation: string

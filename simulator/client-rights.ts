@@ -35,7 +35,11 @@ function refusal(code: string, names: readonly string[]): PlatformError {
 }
 
 /** Throws the platform's 403, which names what is missing. */
-export function checkRights(world: World, clientId: string, operation: Operation): void {
+export function checkRights(
+  world: World,
+  clientId: string,
+  operation: Pick<Operation, 'permissions' | 'allPermissions' | 'everyDivision'>,
+): void {
   const { permissions: any = [], allPermissions: all = [] } = operation
   const everywhere = operation.everyDivision === true
   if (any.length > 0 && !any.some((name) => holds(world, clientId, name, everywhere))) {

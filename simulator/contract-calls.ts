@@ -11,7 +11,7 @@ export interface ContractCall {
   readonly body?: unknown
 }
 
-/** Ids that exist, to fill paths and bodies with. */
+/** Ids that exist, to fill paths and bodies with, and an address that is taken. */
 type Ids = Readonly<Record<string, string>>
 
 /** Things to read, and things that may be spoilt, for they were made for it. */
@@ -29,12 +29,14 @@ export function prepareIds(simulator: Simulator): Ids {
   for (const subject of others) simulator.grant(subject, role.id, EVERY_DIVISION)
   return {
     userId: user.id,
+    email: user.email,
     subjectId: user.id,
     groupId: group.id,
     roleId: role.id,
     divisionId: division,
     clientId: [...world.clients.keys()].at(-1) ?? '',
     namespaceName: 'platform.api',
+    objectType: 'USER',
   }
 }
 
@@ -48,7 +50,7 @@ function dueStatus(operation: Operation): number {
   const named = STATUS_OF[`${operation.method} ${operation.path}`]
   if (named !== undefined) return named
   const silent =
-    /\/bulk|\/divisions\/.*\/roles\//.test(operation.path) ||
+    /\/bulk|\/divisions\/.*\/(?:roles|objects)\//.test(operation.path) ||
     (operation.path.endsWith('/roles/{roleId}') && /POST|DELETE/.test(operation.method))
   return silent ? 204 : 200
 }
@@ -67,8 +69,16 @@ function bodyOf(operation: Operation, ids: Ids): unknown {
   const { roleId, divisionId, subjectId } = ids
   const grants = { grants: [{ roleId, divisionId }] }
   const bodies: Readonly<Record<string, unknown>> = {
-    'POST /api/v2/users': { name: 'New', email: 'new@contract.example', divisionId },
+    'POST /api/v2/users': {
+      name: 'New',
+      email: 'new@contract.example',
+      department: 'Service',
+      title: 'Agent',
+      state: 'inactive',
+      divisionId,
+    },
     'PATCH /api/v2/users/{userId}': { version: 1, title: 'Checked' },
+    'POST /api/v2/authorization/divisions/{divisionId}/objects/{objectType}': [ids['userId']],
     'POST /api/v2/users/search': { query: [{ type: 'MATCH_ALL' }], expand: ['groups'] },
     'POST /api/v2/authorization/roles': { name: 'New role', permissionPolicies: [POLICY] },
     'PUT /api/v2/authorization/roles/{roleId}': { name: 'Checked', permissionPolicies: [POLICY] },
@@ -129,6 +139,10 @@ function refusals(operation: Operation, ids: Ids): ContractCall[] {
     const url = urlOf(operation, { ...ids, ...unknownIds(ids) }, query)
     calls.push({ ...base, caller: 'full', status: 404, url })
   }
+  if (`${operation.method} ${operation.path}` === 'POST /api/v2/users') {
+    const taken = { ...(body as object), email: ids['email'] }
+    calls.push({ ...base, caller: 'full', status: 409, body: taken })
+  }
   if (operation.query?.includes('pageSize') === true) {
     const url = urlOf(operation, ids, 'pageSize=100000')
     calls.push({ ...base, caller: 'full', status: 400, url })
@@ -136,9 +150,11 @@ function refusals(operation: Operation, ids: Ids): ContractCall[] {
   return calls
 }
 
-function unknownIds(ids: Ids): Ids {
+/** A type is a word of a closed list: unknown ones are no case of 404. */
+function unknownIds({ objectType, ...ids }: Ids): Ids {
   const unknown = '00000000-0000-4000-8000-000000000000'
-  return Object.fromEntries(Object.keys(ids).map((name) => [name, unknown]))
+  const entries = Object.keys(ids).map((name) => [name, unknown])
+  return { ...Object.fromEntries(entries), ...(objectType !== undefined && { objectType }) }
 }
 
 /** Reads first, then writes, deletions last: what is read and written is still there. */

@@ -26,9 +26,15 @@ export function htmlError(status: number): string {
 
 type Envelope = Record<string, unknown>
 
+/** Listings call what they carry `entities`; searches and aggregates call it `results`. */
+function carrier(envelope: Envelope): 'entities' | 'results' {
+  return 'entities' in envelope ? 'entities' : 'results'
+}
+
 function truncate(envelope: Envelope): void {
-  const { entities } = envelope
-  if (Array.isArray(entities)) envelope['entities'] = entities.slice(0, entities.length >> 1)
+  const name = carrier(envelope)
+  const items = envelope[name]
+  if (Array.isArray(items)) envelope[name] = items.slice(0, items.length >> 1)
 }
 
 function dropField(envelope: Envelope, field: string): void {
@@ -36,8 +42,8 @@ function dropField(envelope: Envelope, field: string): void {
     delete envelope[field]
     return
   }
-  const { entities } = envelope
-  for (const entity of Array.isArray(entities) ? entities : []) delete entity[field]
+  const items = envelope[carrier(envelope)]
+  for (const item of Array.isArray(items) ? items : []) delete item[field]
 }
 
 /** The answer's body after the fault: valid JSON that lies, or JSON that breaks off. */

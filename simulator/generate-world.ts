@@ -1,5 +1,6 @@
 import { catalogueOf } from './catalogue.ts'
 import { generateGroups, generateUsers, type PeoplePlan } from './generate-people.ts'
+import { generateQueues } from './generate-queues.ts'
 import { generateRoles } from './generate-roles.ts'
 import { createRandom, type Random, weightedIndex } from './random.ts'
 import type { AccessPolicyRecord, DivisionRecord, RoleRecord, UserRecord } from './records.ts'
@@ -13,6 +14,7 @@ export interface WorldPlan {
   readonly divisions?: number
   readonly groups?: number
   readonly permissions?: number
+  readonly queues?: number
   /** Direct grants on average, `employee` among them. */
   readonly grantsPerUser?: number
   readonly groupsPerUser?: number
@@ -41,6 +43,7 @@ function completed(plan: WorldPlan): Required<WorldPlan> {
     divisions: between(3, users / 100, 50),
     groups: between(4, users / 25, 2000),
     permissions: between(250, users / 4, 2000),
+    queues: between(3, users / 40, 200),
     grantsPerUser: 3,
     groupsPerUser: 1.5,
     inactiveShare: 0.05,
@@ -59,7 +62,7 @@ function generateDivisions(random: Random, count: number): DivisionRecord[] {
   })
 }
 
-/** Queues and teams exist only inside conditions: the simulator serves neither. */
+/** Queues and teams that only conditions speak of; those of the simulator are others. */
 function namedThings(random: Random, kind: string): { id: string; name: string }[] {
   return Array.from({ length: 20 }, (_, at) => ({ id: random.uuid(), name: `${kind} ${at + 1}` }))
 }
@@ -159,6 +162,7 @@ function generateParts(plan: Required<WorldPlan>): World {
   })
   for (const role of roles) world.roles.set(role.id, role)
   world.accessPolicies = generateAccessPolicies(stream('policies'), plan.accessPolicies)
+  generateQueues(world, stream('queues'), plan.queues)
   return world
 }
 

@@ -30,6 +30,8 @@ export interface PlatformSettings {
   readonly inactiveListingLimit: number
   /** Direct grants that a subject may hold. */
   readonly maxGrantsPerSubject: number
+  /** The longest interval of an aggregate query. */
+  readonly maxAggregateDays: number
 }
 
 /** An operation of the platform: its place in the contract, the rights it asks for, its work. */

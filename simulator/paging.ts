@@ -49,19 +49,31 @@ export interface ListingInput {
   readonly entities: readonly string[]
 }
 
-/** A numbered page. A page past the end is empty, not an error. */
-export function listing(input: ListingInput): string {
-  const { page, total } = input
+function linksOf({ path, query, page, total }: ListingInput) {
   const pageCount = Math.ceil(total / page.size)
-  const link = linkTo(input.path, input.query, page)
-  const links = {
+  const link = linkTo(path, query, page)
+  return {
     firstUri: link(1),
     ...(page.number > 1 && { previousUri: link(page.number - 1) }),
     ...(page.number < pageCount && { nextUri: link(page.number + 1) }),
     lastUri: link(Math.max(pageCount, 1)),
     selfUri: link(page.number),
   }
+}
+
+/** A numbered page. A page past the end is empty, not an error. */
+export function listing(input: ListingInput): string {
+  const { page, total } = input
+  const pageCount = Math.ceil(total / page.size)
+  const links = linksOf(input)
   const envelope = { pageSize: page.size, pageNumber: page.number, total, ...links, pageCount }
+  return `{"entities":[${input.entities.join(',')}],${JSON.stringify(envelope).slice(1)}`
+}
+
+/** A numbered page of the kinds that say neither how many there are nor which is the last. */
+export function uncountedListing(input: ListingInput): string {
+  const { lastUri: _, ...links } = linksOf(input)
+  const envelope = { pageNumber: input.page.number, pageSize: input.page.size, ...links }
   return `{"entities":[${input.entities.join(',')}],${JSON.stringify(envelope).slice(1)}`
 }
 

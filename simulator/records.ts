@@ -83,6 +83,28 @@ export interface RoleRecord {
   readonly policies: readonly PolicyRecord[]
 }
 
+export interface QueueRecord {
+  readonly id: string
+  readonly name: string
+  readonly divisionId: string
+  /** Instants as ISO texts. */
+  readonly dateCreated: string
+  readonly dateModified: string
+  /** Ids of the clients that wrote it. */
+  readonly createdBy: string
+  readonly modifiedBy: string
+  /** All else that was written of the queue, unknown properties included, over the defaults. */
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+/** How a user is in a queue. */
+export interface QueueMembership {
+  /** The bullseye ring, 1 to 6. */
+  readonly ringNumber: number
+  /** Whether the member takes conversations of this queue just now. */
+  readonly joined: boolean
+}
+
 /** One entry of the permission catalogue: `domain:entity:action`. */
 export interface PermissionRecord {
   readonly domain: string

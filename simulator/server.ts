@@ -23,9 +23,13 @@ export interface SimulatorOptions {
   readonly tokenLifetimeSeconds?: number
   /** How long a write made through the API stays unseen by reads. */
   readonly consistencyDelayMs?: number
+  /** How long a search of users stays behind the reads. */
+  readonly searchDelayMs?: number
   readonly inactiveListingLimit?: number
   /** Direct grants of a subject that the API gives at most; 150 when left out. */
   readonly maxGrantsPerSubject?: number
+  /** The longest interval of an aggregate query; 31 when left out. */
+  readonly maxAggregateDays?: number
   readonly now?: () => number
 }
 
@@ -48,9 +52,10 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
   for (const client of clients) settleClient(world, client)
   const requestRate = new RateWindow(options.requestsPerMinute ?? 300, now)
   const { inactiveListingLimit = 10_000, maxGrantsPerSubject = 150 } = options
+  const { consistencyDelayMs = 0, searchDelayMs = 0, maxAggregateDays = 31 } = options
   return {
     world,
-    writes: new PendingWrites(world, { delayMs: options.consistencyDelayMs ?? 0, now }),
+    writes: new PendingWrites(world, { delayMs: consistencyDelayMs, searchDelayMs, now }),
     clients: new Map(clients.map((client) => [client.id, client])),
     tokens: new Tokens({ lifetimeSeconds: options.tokenLifetimeSeconds ?? 86_400, now }),
     requestRate,
@@ -61,6 +66,7 @@ function buildPlatform(options: SimulatorOptions, closing: AbortSignal): Platfor
       requestsPerMinute: requestRate.limit,
       inactiveListingLimit,
       maxGrantsPerSubject,
+      maxAggregateDays,
     }),
     closing,
   }

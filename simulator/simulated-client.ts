@@ -37,13 +37,29 @@ export const ARCHITECTURE_PERMISSIONS: readonly string[] = [
   'directory:organization:admin',
 ]
 
+/** Everything that creating and changing users asks for, beside reading. */
+export const PROVISIONING_PERMISSIONS: readonly string[] = [
+  'directory:user:add',
+  'directory:user:edit',
+]
+
+/** Everything that queues and their members ask for. */
+export const QUEUE_PERMISSIONS: readonly string[] = [
+  'routing:queue:view',
+  'routing:queue:add',
+  'routing:queue:edit',
+  'routing:queue:delete',
+  'routing:queueMember:manage',
+]
+
+/** Everything that conversation aggregates ask for. */
+export const ANALYTICS_PERMISSIONS: readonly string[] = ['analytics:conversationAggregate:view']
+
 const OTHER_PERMISSIONS: readonly string[] = [
   'oauth:client:view',
   'authorization:role:add',
   'authorization:role:edit',
   'authorization:role:delete',
-  'directory:user:add',
-  'directory:user:edit',
   'directory:user:delete',
   'directory:group:edit',
 ]
@@ -57,6 +73,9 @@ export const DEFAULT_CLIENT: SimulatedClient = {
     ...READ_PERMISSIONS,
     ...GRANT_PERMISSIONS,
     ...ARCHITECTURE_PERMISSIONS,
+    ...PROVISIONING_PERMISSIONS,
+    ...QUEUE_PERMISSIONS,
+    ...ANALYTICS_PERMISSIONS,
     ...OTHER_PERMISSIONS,
   ],
 }

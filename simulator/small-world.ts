@@ -1,4 +1,5 @@
 import { BASE_CATALOGUE } from './catalogue.ts'
+import { readSettings } from './queue-settings.ts'
 import type { PolicyRecord, UserRecord } from './records.ts'
 import { EVERY_DIVISION, World } from './world.ts'
 
@@ -36,7 +37,7 @@ export const SMALL_WORLD = {
   divisions: { home: id('d', 1), sales: id('d', 2), support: id('d', 3) },
   groups: { nightShift: id('e', 1), bookClub: id('e', 2), salesLeads: id('e', 3) },
   trustees: { partner: id('f', 1) },
-  queues: { sales: id('f', 2), support: id('f', 3) },
+  queues: { sales: id('f', 2), support: id('f', 3), escalation: id('f', 4) },
 } as const
 
 const { users, roles, clients, divisions, groups, trustees, queues } = SMALL_WORLD
@@ -147,6 +148,45 @@ function addPeople(world: World): void {
   world.trustees.set(trustees.partner, { id: trustees.partner, name: 'Pat Partner' })
 }
 
+function addQueue(
+  world: World,
+  queueId: string,
+  name: string,
+  rest: { divisionId: string; members: readonly string[]; settings?: object },
+): void {
+  const founded = '2024-01-08T09:00:00.000Z'
+  world.queues.put({
+    id: queueId,
+    name,
+    divisionId: rest.divisionId,
+    dateCreated: founded,
+    dateModified: founded,
+    createdBy: clients.reporting,
+    modifiedBy: clients.reporting,
+    settings: readSettings({ ...rest.settings }),
+  })
+  for (const userId of rest.members) {
+    world.queues.putMember(queueId, userId, { ringNumber: 1, joined: true })
+  }
+}
+
+function addQueues(world: World): void {
+  addQueue(world, queues.sales, 'Sales', {
+    divisionId: divisions.sales,
+    members: [users.alice, users.ivan, users.judy],
+    settings: { description: 'Calls from the shop', callingPartyName: 'Small World' },
+  })
+  addQueue(world, queues.support, 'Support', {
+    divisionId: divisions.support,
+    members: [users.carol, users.erin, users.ivan],
+    settings: { skillEvaluationMethod: 'ALL', enableTranscription: true },
+  })
+  addQueue(world, queues.escalation, 'Support Escalation', {
+    divisionId: divisions.home,
+    members: [],
+  })
+}
+
 function addGrants(world: World): void {
   const { sales, support, home } = divisions
   const grants: readonly (readonly [string, string, string])[] = [
@@ -189,6 +229,9 @@ function addGrants(world: World): void {
  *   groups  Night Shift: Supervisor @ Support    roles enabled
  *           Book Club: Supervisor @ *            roles NOT enabled
  *           Sales Leads: Agent @ Sales           roles enabled
+ *   queues  Sales @ Sales                        alice, ivan, judy
+ *           Support @ Support                    carol, erin, ivan
+ *           Support Escalation @ Home            nobody; its name begins like another's
  *   client  Reporting: Supervisor @ *
  *   partner of another organisation: Agent @ Support
  */
@@ -202,6 +245,7 @@ export function smallWorld(): World {
   addRoles(world)
   addPlaces(world)
   addPeople(world)
+  addQueues(world)
   addGrants(world)
   return world
 }

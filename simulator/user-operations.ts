@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { type Call, json, type Operation, parameter } from './operation.ts'
 import { cut, cutByCursor, listing, readPage } from './paging.ts'
-import { badRequest, conflict, notFound, PlatformError } from './platform-error.ts'
+import { badRequest, notFound, PlatformError } from './platform-error.ts'
 import { choiceParameter, listParameter, type Query } from './query.ts'
-import type { UserRecord, UserState } from './records.ts'
-import { word, number, object, text } from './request-body.ts'
+import type { UserRecord } from './records.ts'
 import { authorizationText, effectiveRoles, userText } from './user-json.ts'
 import type { StateFilter } from './world.ts'
 
@@ -12,7 +10,6 @@ export const MAX_USERS_PAGE = 500
 const MAX_IDS = 100
 const VIEW_USERS = ['directory:user:view']
 const STATE_FILTERS: readonly StateFilter[] = ['active', 'inactive', 'deleted', 'any']
-const STATES: readonly UserState[] = ['active', 'inactive', 'deleted']
 
 /** The contract's optional parameters of every user listing, most of them without effect here. */
 const LISTING_PARAMETERS = [
@@ -105,76 +102,6 @@ const readUser: Operation = {
   },
 }
 
-/** Another version than the last one written is a conflict: somebody else was here. */
-function checkVersion(user: UserRecord, version: number): void {
-  if (version === user.version) return
-  throw conflict(`The user has version ${user.version}, the request says ${version}.`)
-}
-
-/** Leaving the active state drops all direct grants; coming back does not restore them. */
-function store(call: Call, user: UserRecord): void {
-  call.writes.putUser(user)
-  if (user.state !== 'active') {
-    call.writes.submit((world) => world.grants.removeSubject(user.id))
-  }
-}
-
-const updateUser: Operation = {
-  method: 'PATCH',
-  path: '/api/v2/users/{userId}',
-  permissions: ['directory:user:edit'],
-  handle(call) {
-    const id = parameter(call, 'userId')
-    const user = call.writes.latestUser(id)
-    if (user === undefined) throw notFound('user', id)
-    const body = object(call.body)
-    checkVersion(user, number(body, 'version'))
-    const changes = { name: text, email: text, department: text, title: text }
-    const updated: Record<string, unknown> = { ...user, version: user.version + 1 }
-    for (const [field, read] of Object.entries(changes)) {
-      if (body[field] !== undefined) updated[field] = read(body, field)
-    }
-    if (body['state'] !== undefined) updated['state'] = word(body, 'state', STATES)
-    const record = updated as unknown as UserRecord
-    store(call, record)
-    return json(userText(call.world, record, []))
-  },
-}
-
-const createUser: Operation = {
-  method: 'POST',
-  path: '/api/v2/users',
-  permissions: ['directory:user:add'],
-  handle(call) {
-    const body = object(call.body)
-    const divisionId = text(body, 'divisionId')
-    if (!call.world.divisions.has(divisionId)) throw notFound('division', divisionId)
-    const user: UserRecord = {
-      id: randomUUID(),
-      name: text(body, 'name'),
-      email: text(body, 'email'),
-      state: 'active',
-      divisionId,
-      groups: [],
-      version: 1,
-    }
-    call.writes.putUser(user)
-    return json(userText(call.world, user, []))
-  },
-}
-
-const deleteUser: Operation = {
-  method: 'DELETE',
-  path: '/api/v2/users/{userId}',
-  permissions: ['directory:user:delete'],
-  handle(call) {
-    const id = parameter(call, 'userId')
-    if (call.writes.latestUser(id) === undefined) throw notFound('user', id)
-    call.writes.submit((world) => world.deleteUser(id))
-    return json('{}')
-  },
-}
-
 const readState: Operation = {
   method: 'GET',
   path: '/api/v2/users/{userId}/state',
@@ -206,9 +133,6 @@ export const userOperations: readonly Operation[] = [
   listUsers,
   queryUsers,
   readUser,
-  updateUser,
-  createUser,
-  deleteUser,
   readState,
   readUserRoles,
 ]

@@ -89,7 +89,7 @@ function pageOf(request: SearchRequest): Page {
 function search(call: Call, request: SearchRequest) {
   const page = pageOf(request)
   const criteria = request.query ?? []
-  const users = call.world.users('any').filter((user) => meetsAll(user, criteria))
+  const users = call.writes.searchableUsers().filter((user) => meetsAll(user, criteria))
   const expand = request.expand ?? []
   const results = cut(users, page).map((user) => userText(call.world, user, expand))
   const envelope = {

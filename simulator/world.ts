@@ -1,5 +1,6 @@
 import { ArchitectureState } from './architecture-state.ts'
 import { GrantIndex } from './grant-index.ts'
+import { QueueState } from './queue-state.ts'
 import type {
   AccessPolicyRecord,
   ClientRecord,
@@ -35,6 +36,7 @@ export interface WorldCounts {
   divisions: number
   groups: number
   clients: number
+  queues: number
   permissions: number
   grants: number
   accessPolicies: number
@@ -63,6 +65,7 @@ export class World {
   /** Where the platform sees its callers; whoever changes the list above must stay in it. */
   callerAddress = '203.0.113.10'
   readonly architecture = new ArchitectureState()
+  readonly queues = new QueueState()
   readonly #users = new Map<string, UserRecord>()
   readonly #members = new Map<string, Set<string>>()
   readonly #lists = new Map<StateFilter, readonly UserRecord[]>()
@@ -73,6 +76,13 @@ export class World {
 
   user(id: string): UserRecord | undefined {
     return this.#users.get(id)
+  }
+
+  /** In any state. The address is compared without regard to case. */
+  userWithEmail(email: string): UserRecord | undefined {
+    const wanted = email.toLowerCase()
+    for (const user of this.#users.values()) if (user.email.toLowerCase() === wanted) return user
+    return undefined
   }
 
   /** Sorted by name; the array is made once and serves until a user changes. */
@@ -104,6 +114,7 @@ export class World {
     const user = this.#users.get(id)
     if (user === undefined) return
     this.grants.removeSubject(id)
+    this.queues.removeUser(id)
     this.putUser({
       ...user,
       state: 'deleted',
@@ -173,6 +184,7 @@ export class World {
       divisions: this.divisions.size,
       groups: this.groups.size,
       clients: this.clients.size,
+      queues: this.queues.size,
       permissions: this.catalogue.length,
       grants: this.grants.size,
       accessPolicies: this.accessPolicies.length,

@@ -14,6 +14,8 @@ function print(world: World): string {
     [...world.groups.values()],
     subjects.map(({ id }) => world.grants.ofSubject(id)),
     world.accessPolicies,
+    world.queues.list(),
+    world.queues.list().map(({ id }) => [...world.queues.members(id)]),
   ])
 }
 
@@ -30,10 +32,11 @@ test('sizes follow the number of users unless they are given', async (t) => {
     divisions: 3,
     groups: 4,
     permissions: 250,
+    queues: 3,
   })
   const big = generateWorld({ seed: 1, users: 20_000 })
   t.match(big.counts(), { roles: 300, divisions: 50, permissions: 2000, accessPolicies: 0 })
-  const own = { roles: 5, divisions: 2, groups: 0, permissions: 40, accessPolicies: 3 }
+  const own = { queues: 1, roles: 5, divisions: 2, groups: 0, permissions: 40, accessPolicies: 3 }
   t.match(generateWorld({ seed: 1, users: 50, ...own }).counts(), own)
 })
 
@@ -84,6 +87,13 @@ test('a generated world looks like a contact centre', async (t) => {
     ),
   )
   t.ok(world.grants.ofDivision('*').length > 0)
+  const queues = world.queues.list()
+  t.equal(queues.length, 125)
+  t.equal(new Set(queues.map(({ name }) => name.toLowerCase())).size, queues.length)
+  t.ok(new Set(queues.map(({ divisionId }) => divisionId)).size > 20, 'in many divisions')
+  const members = queues.map(({ id }) => [...world.queues.members(id).keys()])
+  t.ok(members.some((ids) => ids.length === 0) && members.some((ids) => ids.length > 15))
+  t.ok(members.flat().every((id) => world.user(id)?.state === 'active'))
   t.equal(world.clients.size, 4)
   const codes = world.catalogue.map(({ domain, entity, action }) => `${domain}:${entity}:${action}`)
   t.equal(new Set(codes).size, codes.length)
