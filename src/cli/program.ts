@@ -5,6 +5,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addExplain } from './commands/explain.ts'
 import { addHealth } from './commands/health.ts'
 import { addPermissions } from './commands/permissions.ts'
+import { addRebuild } from './commands/rebuild.ts'
 import { addWhoCan } from './commands/who-can.ts'
 import { addExamples, addGlobalOptions } from './global-options.ts'
 import type { Run } from './session.ts'
@@ -12,7 +13,7 @@ import type { Run } from './session.ts'
 const EXIT_CODES = `
 Exit codes:
   0  done; for a check: allowed
-  1  denied, or there are differences
+  1  denied, or there are differences, faults, or a rebuild that a guard refused
   2  usage: the command line, its input or its settings
   3  upstream: the service or the platform
   4  partial: a part was done
@@ -38,6 +39,7 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addExplain(program, run)
   addWhoCan(program, run)
   addPermissions(program, run)
+  addRebuild(program, run)
   addHealth(program, run)
   addCompletion(program)
   addExamples(program, ['permctl check alice@example.com routing:queue:view', 'permctl health'])

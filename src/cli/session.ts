@@ -41,7 +41,8 @@ export type Connections = {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** A report holds up to 64 Mi characters, which CSV and HTML write with more. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 /**
  * What one command works with: where results go, whom it may talk to, whether it may go on. To be
