@@ -38,7 +38,10 @@ RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/permission-check
 COPY package.json ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY openapi ./openapi
+COPY bin ./bin
 COPY src ./src
+# `docker exec CONTAINER permctl …`, or the image's command.
+RUN ln -s /app/bin/permctl /usr/local/bin/permctl
 # All addresses of the container: what is reachable from outside is decided by whoever runs it.
 # AUTH=none is refused with these, so the service needs keys or a token issuer to start.
 ENV HOST=0.0.0.0 \

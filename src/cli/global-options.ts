@@ -48,7 +48,7 @@ export function addLimit(command: Command): void {
 }
 
 /** A parser of an option's value; commander says whose. */
-export function wholeNumber(least: number, most: number): (text: string) => number {
+function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (/^\d+$/.test(text) && value >= least && value <= most) return value

@@ -115,7 +115,8 @@ export class Output {
 /** RFC 4180; cells that a spreadsheet would run as a formula begin with an apostrophe. */
 function csvLines(cells: readonly (readonly (string | number)[])[]): string {
   const safe = cells.map((row) => row.map((cell) => (isFormula(cell) ? `'${cell}` : cell)))
-  return stringify(safe, { record_delimiter: 'windows' })
+  // The library alone would leave a bare line feed unquoted.
+  return stringify(safe, { record_delimiter: 'windows', quoted_match: /[\r\n]/ })
 }
 
 /** What a spreadsheet takes for the beginning of a formula, in texts: numbers are numbers. */

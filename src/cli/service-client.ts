@@ -31,7 +31,7 @@ const READ: Attempts = { most: MAX_ATTEMPTS, mayRepeat: ({ code }) => PASSING.ha
 const CHANGE: Attempts = { most: MAX_ATTEMPTS, mayRepeat: ({ code }) => code === 'rate-limited' }
 const NEVER_AGAIN: Attempts = { most: 1, mayRepeat: () => false }
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>
+type Query = Readonly<Record<string, string | number | boolean | undefined>>
 
 export type ServiceClientOptions = {
   readonly plane: Plane

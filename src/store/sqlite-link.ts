@@ -88,7 +88,7 @@ export class SqliteLink implements AsyncDisposable {
 
   #start(): SqliteSession {
     const { entry, path, maxPages, onThread } = this.#options
-    const worker = new Worker(entry ?? new URL('./sqlite-thread.ts', import.meta.url), {
+    const worker = new Worker(entry ?? threadEntry(), {
       workerData: { path, maxPages } satisfies SqliteSetup,
       name: 'sqlite',
       // Some releases of Node 24 warn that node:sqlite is young, on standard error.
@@ -127,4 +127,11 @@ export class SqliteLink implements AsyncDisposable {
   #post({ worker }: SqliteSession, message: ToSqliteThread): void {
     worker.postMessage(message, [])
   }
+}
+
+/** The thread's file has the ending of this one: compiled or not. */
+function threadEntry(): URL {
+  return import.meta.url.endsWith('.ts')
+    ? new URL('./sqlite-thread.ts', import.meta.url)
+    : new URL('./sqlite-thread.js', import.meta.url)
 }

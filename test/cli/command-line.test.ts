@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
+import { EXIT } from '../../src/cli/exit-codes.ts'
 import { buildProgram } from '../../src/cli/program.ts'
+import { PERMCTL_VARIABLES } from '../../src/cli/variables.ts'
 import { permctl, permctlInTerminal } from './support/permctl.ts'
 import { readText } from '../operations/support/repository.ts'
 
@@ -124,4 +126,35 @@ test('completion offers commands, options and choices, in a script that each she
   const { stdout } = await permctl(['completion', 'bash'])
   t.equal(spawnSync('bash', ['-n'], { input: stdout }).status, 0)
   t.equal((await permctl(['completion', 'tcsh'])).code, 2)
+})
+
+/** Cells of the table in docs/permctl.md whose first heading this is. */
+function documented(heading: string): readonly (readonly string[])[] {
+  const lines = readText('docs/permctl.md').split('\n')
+  const start = lines.findIndex((line) => line.startsWith(`| ${heading} `)) + 2
+  const rows = lines.slice(start)
+  const end = rows.findIndex((line) => !line.startsWith('|'))
+  return rows.slice(0, end < 0 ? rows.length : end).map((row) => {
+    const cells = row.slice(1, -1).split('|')
+    return cells.map((cell) => cell.trim().replaceAll('`', ''))
+  })
+}
+
+test('the page on permctl has the variables and exit codes that there are', (t) => {
+  type Variable = {
+    readonly description: string
+    readonly default?: string
+    readonly secret?: true
+  }
+  const variables: readonly [string, Variable][] = Object.entries(PERMCTL_VARIABLES)
+  t.same(
+    documented("permctl's variable"),
+    variables.flatMap(([name, { description, secret, default: standard = '' }]) => {
+      const asFile = [`${name}_FILE`, '', 'The same, as the path of a file']
+      return [[name, standard, description], ...(secret ? [asFile] : [])]
+    }),
+  )
+  const codes = documented('exit code').map(([code]) => Number(code))
+  t.same(codes, [...Object.values(EXIT), 130])
+  t.end()
 })

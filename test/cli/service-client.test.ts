@@ -161,6 +161,7 @@ test('Ctrl-C ends what waits, with 130, and says that nothing is half done', asy
   t.match(terminal.shown(), /interrupted: nothing is left half done: run the command again/)
 
   const child = startPermctl(CHECK, envOf(stub.url))
+  t.teardown(() => child.kill('SIGKILL'))
   await until('the request is under way', () => stub.seen.length > 1)
   child.kill('SIGTERM')
   const [code] = (await once(child, 'close')) as [number]

@@ -1,7 +1,8 @@
 import { test } from 'tap'
 import { readConfig } from '../../src/config.ts'
 import { Environment } from '../../src/environment.ts'
-import { NAMES, VARIABLES } from './support/configuration.ts'
+import { PERMCTL_VARIABLES } from '../../src/cli/variables.ts'
+import { NAMES as SERVICE_NAMES, VARIABLES as SERVICE_VARIABLES } from './support/configuration.ts'
 import { readText } from './support/repository.ts'
 
 type Entry = { readonly name: string; readonly value: string; readonly active: boolean }
@@ -12,6 +13,24 @@ function entryOf(line: string): Entry | undefined {
   const [, mark, name = '', value = ''] = /^(#?)([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? []
   return name === '' ? undefined : { name, value, active: mark === '' }
 }
+
+type Variable = {
+  readonly default?: string | number
+  readonly description?: string
+  readonly secret?: true
+}
+
+/** Those of the service, and those that only permctl reads. */
+const VARIABLES = new Map<string, Variable>([
+  ...SERVICE_VARIABLES,
+  ...Object.entries<Variable>(PERMCTL_VARIABLES),
+])
+const NAMES = new Set([
+  ...SERVICE_NAMES,
+  ...Object.entries<Variable>(PERMCTL_VARIABLES).flatMap(([name, { secret }]) => {
+    return secret ? [name, `${name}_FILE`] : [name]
+  }),
+])
 
 const entries = lines.flatMap((line) => entryOf(line) ?? [])
 const required: readonly string[] = Environment.required

@@ -5,7 +5,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import { readCompose, withDefaults } from './support/compose.ts'
@@ -93,7 +94,7 @@ test('the images', { timeout: 400_000 }, async (t) => {
 
   await t.test('hold no devDependency, and of the repository only what they run', async (t) => {
     const root = join(await builder.build('service'), 'app')
-    t.same(readdirSync(root).toSorted(), ['node_modules', 'openapi', 'package.json', 'src'])
+    t.same(readdirSync(root).toSorted(), ['bin', 'node_modules', 'openapi', 'package.json', 'src'])
     const lock = JSON.parse(readText('package-lock.json')) as {
       packages: Record<string, { dev?: boolean }>
     }
@@ -102,6 +103,19 @@ test('the images', { timeout: 400_000 }, async (t) => {
     t.same(
       unwanted.filter((path) => existsSync(join(root, path))),
       [],
+    )
+  })
+
+  await t.test('have permctl on the PATH', async (t) => {
+    const link = join(await builder.build('service'), 'usr/local/bin/permctl')
+    // tap makes every child load its own modules: this one is as users run it.
+    const child = spawn('env', ['-u', 'NODE_OPTIONS', 'permctl', '--version'], {
+      env: { PATH: `${dirname(link)}:${runPath()}` },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.equal(
+      await text(child.stdout),
+      `${pairsOf('service', 'LABEL')['org.opencontainers.image.version']}\n`,
     )
   })
 

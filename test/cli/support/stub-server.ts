@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
-export type SeenRequest = {
+type SeenRequest = {
   readonly path: string
   readonly headers: IncomingMessage['headers']
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { readText, ROOT } from './repository.ts'
@@ -71,7 +71,7 @@ export function isSent(path: string): boolean {
 
 /**
  * Does in folders what a builder does in layers. `RUN` is limited to what is harmless here:
- * npm is executed, `install -d` makes its folder below the stage's own root.
+ * npm is executed, `install -d` and `ln -s` make their folder and link below the stage's own root.
  */
 export class ImageBuilder {
   readonly #folder: string
@@ -138,6 +138,10 @@ async function run(text: string, root: string, directory: string): Promise<void>
     if (program === 'npm' && (verb === 'ci' || verb === 'pkg')) await npm(words.slice(1), directory)
     else if (program === 'install' && verb === '-d') {
       await mkdir(join(root, words.at(-1) ?? ''), { recursive: true, mode: 0o700 })
+    } else if (program === 'ln' && verb === '-s') {
+      const [, , target = '', link = ''] = words
+      await mkdir(dirname(join(root, link)), { recursive: true })
+      await symlink(join(root, target), join(root, link))
     } else throw new Error(`the test does not execute ${command}`)
   }
 }

@@ -1,0 +1,93 @@
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { test } from 'tap'
+import { Interruption } from '../../src/cli/interruption.ts'
+import { OutputStream } from '../../src/cli/output-stream.ts'
+import { Session } from '../../src/cli/session.ts'
+import type { GlobalOptions } from '../../src/cli/global-options.ts'
+
+type Place = 'terminal' | 'pipe'
+
+/** A session with streams that stand for a terminal or a pipe. */
+function openSession(place: Place, options: Partial<GlobalOptions> = {}) {
+  const stream = () =>
+    Object.assign(new PassThrough(), { isTTY: place === 'terminal', columns: 40 })
+  const [stdin, stdout, stderr] = [stream(), stream(), stream()]
+  const stop = new AbortController()
+  const surroundings = { env: {}, folder: '/', stdin, stdout, stderr, signal: stop.signal }
+  const session = new Session(surroundings, { timeout: 1, ...options }, new OutputStream(stderr))
+  return { session, stdin, stdout, stderr, stop }
+}
+
+test('what destroys asks on a terminal, and goes on for yes alone', async (t) => {
+  const { session, stdin } = openSession('terminal')
+  stdin.write('yes\n')
+  await session.confirm('Delete it?')
+  const other = openSession('terminal')
+  other.stdin.write('\n')
+  await t.rejects(other.session.confirm('Delete it?'), { message: /nothing was changed/ })
+})
+
+test('in a pipe what destroys needs --yes', async (t) => {
+  const { session } = openSession('pipe')
+  await t.rejects(session.confirm('Delete it?'), { code: 'invalid', message: /--yes/ })
+  await openSession('pipe', { yes: true }).session.confirm('Delete it?')
+})
+
+test('an interruption ends a question', async (t) => {
+  const { session, stop } = openSession('terminal')
+  const asked = session.confirm('Delete it?')
+  stop.abort(new Interruption('SIGINT'))
+  await t.rejects(asked)
+  t.ok(stop.signal.reason instanceof Interruption)
+})
+
+test('progress is shown on a terminal only, and is gone before results', async (t) => {
+  const { session, stdout, stderr } = openSession('terminal', { output: 'json' })
+  session.progress.show('half\u001b way')
+  await session.output.document({ a: 1 }, { columns: [] })
+  stdout.end()
+  stderr.end()
+  t.equal(await text(stderr), '\r\u001b[2Khalf\\u001b way\r\u001b[2K')
+  t.same(JSON.parse(await text(stdout)), { a: 1 })
+  const piped = openSession('pipe')
+  piped.session.progress.show('half way')
+  piped.stderr.end()
+  t.equal(await text(piped.stderr), '')
+})
+
+test('every form holds what the others hold', async (t) => {
+  type Row = { readonly name: string; readonly tags: readonly string[]; readonly count: number }
+  const rows: readonly Row[] = [
+    { name: '=1+1', tags: ['a', 'b'], count: -1 },
+    { name: 'tab\tand\nline', tags: [], count: 2 },
+  ]
+  const columns = [
+    { name: 'name', value: (row: Row) => row.name },
+    { name: 'tags', value: (row: Row) => row.tags },
+    { name: 'count', value: (row: Row) => row.count },
+  ]
+  const written = async (output: NonNullable<GlobalOptions['output']>): Promise<string> => {
+    const { session, stdout } = openSession('pipe', { output })
+    await session.output.rows(rows, columns)
+    stdout.end()
+    return await text(stdout)
+  }
+  t.same(JSON.parse(await written('json')), rows)
+  const lines = (await written('ndjson')).trimEnd().split('\n')
+  t.same(
+    lines.map((line) => JSON.parse(line) as Row),
+    rows,
+  )
+  t.equal(
+    await written('csv'),
+    `name,tags,count\r\n'=1+1,"a\nb",-1\r\n"tab\tand\nline",,2\r\n`,
+    'formulas are texts, negative numbers stay numbers',
+  )
+  t.same((await written('table')).split('\n'), [
+    'name            tags  count',
+    '=1+1            a; b  -1',
+    String.raw`tab\tand\nline        2`,
+    '',
+  ])
+})
