@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { serviceVersion } from '../observability/version.ts'
+import { addChanges } from './commands/changes.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addExplain } from './commands/explain.ts'
@@ -40,6 +41,7 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addWhoCan(program, run)
   addPermissions(program, run)
   addRebuild(program, run)
+  addChanges(program, run)
   addHealth(program, run)
   addCompletion(program)
   addExamples(program, ['permctl check alice@example.com routing:queue:view', 'permctl health'])

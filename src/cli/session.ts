@@ -97,15 +97,16 @@ export class Session {
   }
 
   /**
-   * Asks before something is destroyed. Passes with `--yes`; throws `invalid` where there is nobody
-   * to ask, and when the answer is no.
+   * Asks before something is destroyed, `details` of which are lines before the question. Passes with
+   * `--yes`; throws `invalid` where there is nobody to ask, and when the answer is no.
    */
-  async confirm(question: string): Promise<void> {
+  async confirm(question: string, details: readonly string[] = []): Promise<void> {
     if (this.#options.yes === true) return
     const { stdin, stderr } = this.#surroundings
     if (stdin.isTTY !== true || !this.#stderr.isTerminal) {
       throw new Failure('invalid', `${question} Nobody can be asked here: say so with --yes`)
     }
+    for (const line of details) await this.note(line)
     this.progress.clear()
     const prompt = createInterface({ input: stdin, output: stderr })
     try {
