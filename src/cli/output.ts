@@ -105,6 +105,15 @@ export class Output {
     await this.rows(rows, columns)
   }
 
+  /** A file as the service wrote it. Only a terminal gets it without what it would act on. */
+  async text(pieces: AsyncIterable<string>): Promise<void> {
+    for await (const piece of pieces) {
+      const safe = this.#stream.isTerminal ? printableLines(piece.replaceAll('\r\n', '\n')) : piece
+      await this.#write(safe)
+      if (this.#stream.closed) return
+    }
+  }
+
   async #jsonRows<Row>(rows: AsyncIterable<Row> | Iterable<Row>, end = ''): Promise<void> {
     let before = '['
     for await (const row of rows) {

@@ -1,8 +1,12 @@
 import { Command } from 'commander'
 import { serviceVersion } from '../observability/version.ts'
+import { addAllowlists } from './commands/allowlists.ts'
+import { addAudit } from './commands/audit.ts'
 import { addChanges } from './commands/changes.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addDeliveries } from './commands/deliveries.ts'
+import { addEnvironments } from './commands/environments.ts'
 import { addExplain } from './commands/explain.ts'
 import { addHealth } from './commands/health.ts'
 import { addPermissions } from './commands/permissions.ts'
@@ -42,6 +46,10 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addPermissions(program, run)
   addRebuild(program, run)
   addChanges(program, run)
+  addAudit(program, run)
+  addAllowlists(program, run)
+  addEnvironments(program, run)
+  addDeliveries(program, run)
   addHealth(program, run)
   addCompletion(program)
   addExamples(program, ['permctl check alice@example.com routing:queue:view', 'permctl health'])
