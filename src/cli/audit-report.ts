@@ -9,6 +9,7 @@ import { claimOutputFile, writeOutputFile } from './output-file.ts'
 import { reader, requireWord } from './service-answer.ts'
 import type { Reader } from './service-answer.ts'
 import type { ServiceClient } from './service-client.ts'
+import { ServiceProblem } from './service-problem.ts'
 import type { Session } from './session.ts'
 
 export const REPORT_FORMATS = ['json', 'csv', 'html'] as const
@@ -89,7 +90,29 @@ async function startReport(
 ): Promise<string> {
   const userId = user === undefined ? undefined : await findUserId(admin, user)
   const body = { kind, from: since, to: until, userId, actor, permission, at }
-  return (await admin.post(PATH, readReport, { body })).id
+  try {
+    return (await admin.post(PATH, readReport, { body })).id
+  } catch (error) {
+    throw inOptions(error)
+  }
+}
+
+/** What members of the request are called on the command line. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  from: '--since',
+  to: '--until',
+  userId: '--user',
+  actor: '--actor',
+  permission: '--permission',
+  at: '--at',
+}
+
+function inOptions(error: unknown): unknown {
+  if (!(error instanceof ServiceProblem)) return error
+  const { code, message, field = '', requestId } = error
+  const option = OPTIONS[field]
+  if (option === undefined) return error
+  return new ServiceProblem(code, `${option}: ${message}`, { field }, requestId)
 }
 
 async function followReport(session: Session, admin: ServiceClient, id: string): Promise<Report> {
