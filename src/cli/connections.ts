@@ -64,6 +64,10 @@ export function readAddresses<const N extends Need>(
   options: AddressOptions,
 ): Pick<Addresses, N> {
   const faults: string[] = []
+  const { environment } = options
+  if (environment !== undefined && resolveRegion(environment) === undefined) {
+    faults.push(unknownRegion('--environment', environment))
+  }
   const read: { readonly [Name in Need]: () => Addresses[Name] } = {
     check: () => planeAddress('CHECK', options.checkUrl, variables, faults),
     admin: () => planeAddress('ADMIN', options.adminUrl, variables, faults),
@@ -104,33 +108,37 @@ function platformOptions(
   environment: string | undefined,
   faults: string[],
 ): PlatformOptions {
-  const place = variables.readOne(PLACES)
-  let baseUrl: string | undefined
-  let region = environment
-  if (place?.name === 'GENESYS_BASE_URL') {
-    baseUrl = place.value
-    if (environment !== undefined) {
-      faults.push(
-        '--environment and GENESYS_BASE_URL are both given, and name two places: unset one',
-      )
-    } else if (!httpUrl(baseUrl)) {
-      faults.push('GENESYS_BASE_URL must be an http or https URL without user, query or fragment')
-    }
-  } else region ??= place?.value
-  if (region !== undefined && resolveRegion(region) === undefined) {
-    faults.push(
-      unknownRegion(environment === undefined ? 'GENESYS_REGION' : '--environment', region),
-    )
-  }
+  const place = readPlace(variables, environment, faults)
   const writer = writeClient(variables, faults)
   return {
     clientId: variables.read('GENESYS_CLIENT_ID') ?? '',
     clientSecret: variables.read('GENESYS_CLIENT_SECRET') ?? '',
-    region: region ?? '',
-    baseUrl,
+    ...place,
     requestsPerMinute: requestsPerMinute(variables, faults),
     ...(writer === undefined ? {} : { writeClient: writer }),
   }
+}
+
+/** Where the organisation is: a gateway, or else a region. An option was looked at before. */
+function readPlace(
+  variables: Variables,
+  environment: string | undefined,
+  faults: string[],
+): Pick<PlatformOptions, 'region' | 'baseUrl'> {
+  const place = variables.readOne(PLACES)
+  if (place?.name !== 'GENESYS_BASE_URL') {
+    const region = environment ?? place?.value ?? ''
+    if (environment === undefined && resolveRegion(region) === undefined) {
+      faults.push(unknownRegion('GENESYS_REGION', region))
+    }
+    return { region }
+  }
+  if (environment !== undefined) {
+    faults.push('--environment and GENESYS_BASE_URL are both given, and name two places: unset one')
+  } else if (!httpUrl(place.value)) {
+    faults.push('GENESYS_BASE_URL must be an http or https URL without user, query or fragment')
+  }
+  return { region: '', baseUrl: place.value }
 }
 
 function unknownRegion(said: string, region: string): string {

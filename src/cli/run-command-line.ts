@@ -34,11 +34,12 @@ export async function runCommandLine(
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
     const failure = failureOf(error)
+    const interruption = [failure, surroundings.signal.reason].find(isInterruption)
     if (failure === undefined) await stdout.write(helps.join(''))
-    else if (surroundings.signal.reason instanceof Interruption) {
+    else if (interruption) {
       const advice = resumption ?? 'nothing is left half done: run the command again'
-      await stderr.write(`${surroundings.signal.reason.message}: ${advice}\n`)
-      return surroundings.signal.reason.exitCode
+      await stderr.write(`${interruption.message}: ${advice}\n`)
+      exitCode = interruption.exitCode
     } else {
       exitCode = exitCodeOf(failure)
       const { output } = program.opts<GlobalOptions>()
@@ -47,6 +48,10 @@ export async function runCommandLine(
     }
   }
   return exitCode
+}
+
+function isInterruption(reason: unknown): reason is Interruption {
+  return reason instanceof Interruption
 }
 
 /** Help and version come as errors too: what was asked for, and no failure. */

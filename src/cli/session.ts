@@ -8,6 +8,7 @@ import { missingFor, readAddresses } from './connections.ts'
 import type { Addresses, Need, PlaneAddress } from './connections.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
+import { Interruption } from './interruption.ts'
 import { Output } from './output.ts'
 import { OutputStream } from './output-stream.ts'
 import type { Sink } from './output-stream.ts'
@@ -108,13 +109,18 @@ export class Session {
     }
     for (const line of details) await this.note(line)
     this.progress.clear()
+    const refusal = new Failure('invalid', 'not confirmed: nothing was changed')
     const prompt = createInterface({ input: stdin, output: stderr })
+    const ended = new AbortController()
+    // While it asks, readline gets the key and not the process the signal.
+    prompt.once('SIGINT', () => ended.abort(new Interruption('SIGINT')))
+    prompt.once('close', () => ended.abort(refusal))
+    const signal = AbortSignal.any([this.signal, ended.signal])
     try {
-      const { signal } = this
-      const answer = await prompt.question(`${printable(question)} [y/N] `, { signal })
-      if (!/^y(es)?$/i.test(answer.trim())) {
-        throw new Failure('invalid', 'not confirmed: nothing was changed')
-      }
+      const answer = await prompt
+        .question(`${printable(question)} [y/N] `, { signal })
+        .catch(() => signal.throwIfAborted())
+      if (!/^y(es)?$/i.test(answer?.trim() ?? '')) throw refusal
     } finally {
       prompt.close()
     }

@@ -34,12 +34,19 @@ test('in a pipe what destroys needs --yes', async (t) => {
   await openSession('pipe', { yes: true }).session.confirm('Delete it?')
 })
 
-test('an interruption ends a question', async (t) => {
-  const { session, stop } = openSession('terminal')
-  const asked = session.confirm('Delete it?')
-  stop.abort(new Interruption('SIGINT'))
-  await t.rejects(asked)
-  t.ok(stop.signal.reason instanceof Interruption)
+test('an interruption ends a question, by signal or by key; so does the end of input', async (t) => {
+  const byKey = openSession('terminal')
+  const asked = byKey.session.confirm('Delete it?')
+  byKey.stdin.write('\u0003')
+  await t.rejects(asked, { name: 'Interruption', message: 'interrupted' })
+  const bySignal = openSession('terminal')
+  const waiting = bySignal.session.confirm('Delete it?')
+  bySignal.stop.abort(new Interruption('SIGTERM'))
+  await t.rejects(waiting, { name: 'Interruption', message: 'told to end' })
+  const atEnd = openSession('terminal')
+  const unanswered = atEnd.session.confirm('Delete it?')
+  atEnd.stdin.end()
+  await t.rejects(unanswered, { message: /nothing was changed/ })
 })
 
 test('progress is shown on a terminal only, and is gone before results', async (t) => {

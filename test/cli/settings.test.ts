@@ -84,6 +84,15 @@ test('an option comes before every variable', async (t) => {
 
 const TOKEN = 'hvs.vault-token'
 
+test('an unknown environment is refused by every command', async (t) => {
+  const plane = await startCheckPlane(t)
+  const env = { PERMCTL_CHECK_URL: plane.url, PERMCTL_CHECK_KEY: 'key' }
+  const { code, stderr } = await permctl([...CHECK, '--environment', 'mars'], { env })
+  t.equal(code, 2)
+  t.match(stderr, /--environment mars is no region of Genesys Cloud: us, eu, ap, us-east-1/)
+  t.equal(plane.seen.length, 0)
+})
+
 test('Vault has what is set nowhere else', async (t) => {
   const plane = await startCheckPlane(t)
   // As its documentation has it: a KV v2 answer holds the secret in data.data.
