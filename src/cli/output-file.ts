@@ -36,14 +36,26 @@ export async function writeOutputFile(
   const temporary = join(dirname(path), `.${basename(path)}.${suffix}`)
   try {
     const bytes = await writePieces(temporary, pieces)
-    if (replace) await rename(temporary, path)
-    else await link(temporary, path)
+    await give(temporary, path, replace)
     return bytes
   } catch (error) {
     if (error instanceof Failure || systemCode(error) === 'unknown') throw error
     throw unwritable(path, error)
   } finally {
     await rm(temporary, { force: true })
+  }
+}
+
+/** What file systems without hard links answer. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+async function give(temporary: string, path: string, replace: boolean): Promise<void> {
+  if (replace) return await rename(temporary, path)
+  try {
+    await link(temporary, path)
+  } catch (error) {
+    if (!NO_LINKS.has(systemCode(error))) throw error
+    await rename(temporary, path)
   }
 }
 
