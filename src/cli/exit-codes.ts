@@ -5,13 +5,16 @@ import type { FailureCode } from '../domain/failure.ts'
 export const EXIT = {
   /** Done; for a check: allowed. */
   done: 0,
-  /** Denied, or there are differences. */
+  /** Denied, there are differences, a check found faults, or a guard of a rebuild said no. */
   denied: 1,
   /** The command line, its input or its settings are at fault: another command is needed. */
   usage: 2,
-  /** The service or the platform could not answer, or would not: the same command may work later. */
+  /**
+   * The service or the platform could not do it, or would not: the same command may work later. Also
+   * a batch of which nothing was applied.
+   */
   upstream: 3,
-  /** A part was done, another was not. */
+  /** A part was done, another was not; also a batch that was stopped on its way. */
   partial: 4,
 } as const
 

@@ -47,8 +47,13 @@ export function addLimit(command: Command): void {
   command.option('--limit <count>', 'list at most so many', wholeNumber(1, MAX_LIMIT))
 }
 
+/** `--dry-run`, for commands that change something; exit code 1 says that they would. */
+export function addDryRun(command: Command): void {
+  command.option('--dry-run', 'only say what would be done; exit code 1 when it is anything')
+}
+
 /** A parser of an option's value; commander says whose. */
-function wholeNumber(least: number, most: number): (text: string) => number {
+export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
     if (/^\d+$/.test(text) && value >= least && value <= most) return value

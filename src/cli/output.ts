@@ -18,6 +18,12 @@ export type DocumentView<Value> = {
   readonly text?: (value: Value) => readonly string[]
 }
 
+export type Listing<Row> = {
+  readonly name: string
+  readonly rows: AsyncIterable<Row> | Iterable<Row>
+  readonly columns: readonly Column<Row>[]
+}
+
 /**
  * What a command found, on standard output, in the form asked for. JSON and NDJSON hold the values
  * as they are, tables and CSV their columns. Nothing that a terminal would act on gets out raw.
@@ -77,7 +83,38 @@ export class Output {
     }
   }
 
-  async #jsonRows<Row>(rows: AsyncIterable<Row> | Iterable<Row>): Promise<void> {
+  /**
+   * One thing with a long list in it. JSON is the thing with the list as its member `name`; NDJSON
+   * and CSV are the list alone; a table follows the thing.
+   */
+  async listing<Value extends object, Row>(
+    head: Value,
+    view: DocumentView<Value>,
+    { name, rows, columns }: Listing<Row>,
+  ): Promise<void> {
+    if (this.format === 'json') {
+      const members = printableJson(head).slice(0, -1)
+      await this.#write(`${members}${members === '{' ? '' : ','}${JSON.stringify(name)}:`)
+      await this.#jsonRows(rows, '}')
+      return
+    }
+    if (this.format === 'table') {
+      await this.document(head, view)
+      await this.#write('\n')
+    }
+    await this.rows(rows, columns)
+  }
+
+  /** A file as the service wrote it. Only a terminal gets it without what it would act on. */
+  async text(pieces: AsyncIterable<string>): Promise<void> {
+    for await (const piece of pieces) {
+      const safe = this.#stream.isTerminal ? printableLines(piece.replaceAll('\r\n', '\n')) : piece
+      await this.#write(safe)
+      if (this.#stream.closed) return
+    }
+  }
+
+  async #jsonRows<Row>(rows: AsyncIterable<Row> | Iterable<Row>, end = ''): Promise<void> {
     let before = '['
     for await (const row of rows) {
       await this.#write(`${before}\n${printableJson(row)}`)
@@ -85,7 +122,7 @@ export class Output {
       before = ','
     }
     // What failed on the way is left without its end: no part passes for the whole.
-    await this.#write(before === '[' ? '[]\n' : '\n]\n')
+    await this.#write(before === '[' ? `[]${end}\n` : `\n]${end}\n`)
   }
 
   async #csvRows<Row>(

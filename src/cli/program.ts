@@ -2,13 +2,19 @@ import { Command } from 'commander'
 import { serviceVersion } from '../observability/version.ts'
 import { addAnalytics } from './commands/analytics.ts'
 import { addAuth } from './commands/auth.ts'
+import { addAllowlists } from './commands/allowlists.ts'
+import { addAudit } from './commands/audit.ts'
+import { addChanges } from './commands/changes.ts'
 import { addCheck } from './commands/check.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addDeliveries } from './commands/deliveries.ts'
+import { addEnvironments } from './commands/environments.ts'
 import { addExplain } from './commands/explain.ts'
 import { addHealth } from './commands/health.ts'
 import { addPermissions } from './commands/permissions.ts'
 import { addQueues } from './commands/queues.ts'
 import { addUsers } from './commands/users.ts'
+import { addRebuild } from './commands/rebuild.ts'
 import { addWhoCan } from './commands/who-can.ts'
 import { addExamples, addGlobalOptions } from './global-options.ts'
 import type { Run } from './session.ts'
@@ -16,7 +22,7 @@ import type { Run } from './session.ts'
 const EXIT_CODES = `
 Exit codes:
   0  done; for a check: allowed
-  1  denied, or there are differences
+  1  denied, or there are differences, faults, or a rebuild that a guard refused
   2  usage: the command line, its input or its settings
   3  upstream: the service or the platform
   4  partial: a part was done
@@ -42,6 +48,12 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addExplain(program, run)
   addWhoCan(program, run)
   addPermissions(program, run)
+  addRebuild(program, run)
+  addChanges(program, run)
+  addAudit(program, run)
+  addAllowlists(program, run)
+  addEnvironments(program, run)
+  addDeliveries(program, run)
   addHealth(program, run)
   addUsers(program, run)
   addQueues(program, run)

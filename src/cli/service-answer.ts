@@ -49,6 +49,13 @@ export function readList<Value>(
   return list.map((item) => readItem(item, where))
 }
 
+/** Throws `upstream-broken` for a word that stands in no list: what it means is not known here. */
+export function requireWord(word: string, words: Iterable<string>, where: string): void {
+  if ([...words].includes(word)) return
+  const message = `${where} says "${word}", which is not known: are service and permctl of one version?`
+  throw new Failure('upstream-broken', message)
+}
+
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'list'
   return value === null ? 'null' : typeof value

@@ -26,6 +26,11 @@ const PASSING: ReadonlySet<FailureCode> = new Set([
   'upstream-busy',
 ])
 
+const READ: Attempts = { most: MAX_ATTEMPTS, mayRepeat: ({ code }) => PASSING.has(code) }
+/** A rate is looked at before anything else: what it refused was not done. */
+const CHANGE: Attempts = { most: MAX_ATTEMPTS, mayRepeat: ({ code }) => code === 'rate-limited' }
+const NEVER_AGAIN: Attempts = { most: 1, mayRepeat: () => false }
+
 type Query = Readonly<Record<string, string | number | boolean | undefined>>
 
 export type ServiceClientOptions = {
@@ -50,6 +55,8 @@ export type Sent = {
   readonly headers?: Readonly<Record<string, string>>
   /** False where waiting and asking again would hide what is asked for. */
   readonly retry?: boolean
+  /** For what may take longer than a request should: the bound is at least this. */
+  readonly leastTimeoutMs?: number
 }
 
 export type Listed = {
@@ -58,12 +65,31 @@ export type Listed = {
   readonly limit?: number | undefined
 }
 
-type Answer = { readonly status: number; readonly body: unknown; readonly requestId: string }
+/** What came of a request that changes something. */
+export type Told<Value> = {
+  readonly value: Value
+  /** False where the service had it already (200), and did nothing. */
+  readonly isNew: boolean
+}
+
+type Answer = { readonly status: number; readonly body: unknown }
+/** One request, with its bound. */
+type Exchange = {
+  readonly requestId: string
+  readonly timeoutMs: number
+  readonly late: AbortSignal
+}
+type Response = Awaited<ReturnType<Dispatcher['request']>>
+type Attempts = {
+  readonly most: number
+  readonly mayRepeat: (error: Failure) => boolean
+}
 
 /**
  * One plane of the service. Every answer is held to the members that its reader asks for. Reads that
- * meet a busy service or a broken connection are repeated a few times; what changes something never
- * is. Throws `Failure`, or the signal's reason.
+ * meet a busy service or a broken connection are repeated a few times; what changes something only
+ * where it was surely not done, or bears a key under which it is done once. Throws `Failure`, or the
+ * signal's reason.
  */
 export class ServiceClient {
   readonly #options: ServiceClientOptions
@@ -78,18 +104,37 @@ export class ServiceClient {
 
   /** Reads a thing. */
   async get<Value>(path: string, read: Reader<Value>, sent: Sent = {}): Promise<Value> {
-    const attempts = sent.retry === false ? 1 : MAX_ATTEMPTS
-    return await this.#ask('GET', path, read, sent, attempts)
+    const attempts = sent.retry === false ? NEVER_AGAIN : READ
+    return (await this.#ask('GET', path, read, sent, attempts)).value
   }
 
   /** Asks a question that is too long for a URL: it changes nothing, and may be asked again. */
   async query<Value>(path: string, read: Reader<Value>, sent: Sent): Promise<Value> {
-    return await this.#ask('POST', path, read, sent, MAX_ATTEMPTS)
+    return (await this.#ask('POST', path, read, sent, READ)).value
   }
 
-  /** Changes something: sent once. */
+  /** Changes something: done once. */
   async post<Value>(path: string, read: Reader<Value>, sent: Sent = {}): Promise<Value> {
-    return await this.#ask('POST', path, read, sent, 1)
+    return (await this.#ask('POST', path, read, sent, CHANGE)).value
+  }
+
+  /** The same, telling whether the service had it already. */
+  async send<Value>(path: string, read: Reader<Value>, sent: Sent = {}): Promise<Told<Value>> {
+    const keyed = sent.headers?.['idempotency-key'] !== undefined
+    const { status, value } = await this.#ask('POST', path, read, sent, keyed ? READ : CHANGE)
+    return { value, isNew: status !== 200 }
+  }
+
+  /** A file as it comes, in pieces; asked for once. A connection that ends early is an error. */
+  async *text(path: string, sent: Sent = {}): AsyncGenerator<string> {
+    const exchange = this.#begin(sent)
+    try {
+      const { body } = await this.#request('GET', path, sent, exchange)
+      body.setEncoding('utf8')
+      for await (const piece of body) yield piece as string
+    } catch (error) {
+      throw this.#failureOf(error, exchange)
+    }
   }
 
   /**
@@ -126,14 +171,14 @@ export class ServiceClient {
     path: string,
     read: Reader<Value>,
     sent: Sent,
-    attempts: number,
-  ): Promise<Value> {
+    attempts: Attempts,
+  ): Promise<{ readonly status: number; readonly value: Value }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const { body } = await this.#exchange(method, path, sent)
-        return read(body, `the answer to ${method} ${path}`)
+        const { status, body } = await this.#exchange(method, path, sent)
+        return { status, value: read(body, `the answer to ${method} ${path}`) }
       } catch (error) {
-        const pause = attempt < attempts ? pauseAfter(error) : undefined
+        const pause = attempt < attempts.most ? pauseAfter(error, attempts) : undefined
         if (pause === undefined) throw error
         this.#options.onWait(`${(error as Failure).message}; asking again in ${pause} s`)
         const { signal } = this.#options
@@ -143,28 +188,52 @@ export class ServiceClient {
   }
 
   async #exchange(method: 'GET' | 'POST', path: string, sent: Sent): Promise<Answer> {
-    const { dispatcher, signal, timeoutMs, url, plane } = this.#options
-    const requestId = `permctl-${randomBytes(9).toString('base64url')}`
-    const late = AbortSignal.timeout(timeoutMs)
+    const exchange = this.#begin(sent)
     try {
-      const response = await dispatcher.request({
-        origin: url.origin,
-        path: url.pathname.replace(/\/$/, '') + path + queryText(sent.query),
-        method,
-        headers: this.#headers(requestId, sent),
-        body: bodyText(sent),
-        signal: AbortSignal.any([signal, late]),
-      })
-      const { statusCode: status, headers } = response
-      const body = parseJson(await response.body.text())
-      if (status >= 200 && status < 300) return { status, body, requestId }
-      const retryAfter = headers['retry-after']?.toString()
-      throw problemOf({ status, body, retryAfter }, { plane, origin: url.origin, requestId })
+      const { statusCode: status, body } = await this.#request(method, path, sent, exchange)
+      return { status, body: parseJson(await body.text()) }
     } catch (error) {
-      if (error instanceof Failure) throw error
-      signal.throwIfAborted()
-      throw this.#unreachable(error, late.aborted)
+      throw this.#failureOf(error, exchange)
     }
+  }
+
+  #begin({ leastTimeoutMs = 0 }: Sent): Exchange {
+    const timeoutMs = Math.max(this.#options.timeoutMs, leastTimeoutMs)
+    const requestId = `permctl-${randomBytes(9).toString('base64url')}`
+    return { requestId, timeoutMs, late: AbortSignal.timeout(timeoutMs) }
+  }
+
+  /** The answer of a request that went well, its body unread. */
+  async #request(
+    method: 'GET' | 'POST',
+    path: string,
+    sent: Sent,
+    { requestId, late }: Exchange,
+  ): Promise<Response> {
+    const { dispatcher, signal, url, plane } = this.#options
+    const response = await dispatcher.request({
+      origin: url.origin,
+      path: url.pathname.replace(/\/$/, '') + path + queryText(sent.query),
+      method,
+      headers: this.#headers(requestId, sent),
+      body: bodyText(sent),
+      signal: AbortSignal.any([signal, late]),
+      // Bounded as a whole: the library's own bounds are shorter than what may be asked for.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+    const { statusCode: status, headers } = response
+    if (status >= 200 && status < 300) return response
+    const body = parseJson(await response.body.text())
+    const retryAfter = headers['retry-after']?.toString()
+    throw problemOf({ status, body, retryAfter }, { plane, origin: url.origin, requestId })
+  }
+
+  /** What went wrong, as a failure; throws the signal's reason when that was it. */
+  #failureOf(error: unknown, { late, timeoutMs }: Exchange): Failure {
+    if (error instanceof Failure) return error
+    this.#options.signal.throwIfAborted()
+    return this.#unreachable(error, late.aborted ? timeoutMs : undefined)
   }
 
   #headers(requestId: string, { body, type, headers }: Sent): Record<string, string> {
@@ -179,10 +248,10 @@ export class ServiceClient {
   }
 
   /** Only a code is told: what the library throws may hold the request. */
-  #unreachable(error: unknown, late: boolean): Failure {
-    const { plane, url, timeoutMs } = this.#options
+  #unreachable(error: unknown, timeoutMs: number | undefined): Failure {
+    const { plane, url } = this.#options
     const where = `the ${plane} plane at ${url.origin}`
-    if (late) {
+    if (timeoutMs !== undefined) {
       const message = `${where} gave no answer within ${timeoutMs / 1_000} s (--timeout)`
       return new Failure('upstream-busy', message)
     }
@@ -198,11 +267,11 @@ export class ServiceClient {
 
 const readPage = reader({ items: 'list', nextCursor: 'string?' })
 
-/** Seconds to wait before a read is repeated; undefined for what waiting does not mend. */
-function pauseAfter(error: unknown): number | undefined {
-  if (!(error instanceof Failure)) return undefined
-  const { code, retryAfterSeconds: seconds } = error
-  if (!PASSING.has(code) || seconds === undefined || seconds > MAX_PAUSE_SECONDS) return undefined
+/** Seconds to wait before a request is repeated; undefined for what waiting does not mend. */
+function pauseAfter(error: unknown, { mayRepeat }: Attempts): number | undefined {
+  if (!(error instanceof Failure) || !mayRepeat(error)) return undefined
+  const { retryAfterSeconds: seconds } = error
+  if (seconds === undefined || seconds > MAX_PAUSE_SECONDS) return undefined
   return Math.max(seconds, 0)
 }
 

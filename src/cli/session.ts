@@ -42,7 +42,8 @@ export type Connections = {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** A report holds up to 64 Mi characters, which CSV and HTML write with more. */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 /**
  * What one command works with: where results go, whom it may talk to, whether it may go on. To be
@@ -97,15 +98,16 @@ export class Session {
   }
 
   /**
-   * Asks before something is destroyed. Passes with `--yes`; throws `invalid` where there is nobody
-   * to ask, and when the answer is no.
+   * Asks before something is destroyed, `details` of which are lines before the question. Passes with
+   * `--yes`; throws `invalid` where there is nobody to ask, and when the answer is no.
    */
-  async confirm(question: string): Promise<void> {
+  async confirm(question: string, details: readonly string[] = []): Promise<void> {
     if (this.#options.yes === true) return
     const { stdin, stderr } = this.#surroundings
     if (stdin.isTTY !== true || !this.#stderr.isTerminal) {
       throw new Failure('invalid', `${question} Nobody can be asked here: say so with --yes`)
     }
+    for (const line of details) await this.note(line)
     this.progress.clear()
     const refusal = new Failure('invalid', 'not confirmed: nothing was changed')
     const prompt = createInterface({ input: stdin, output: stderr })

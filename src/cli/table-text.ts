@@ -13,6 +13,14 @@ export type Column<Row> = {
   readonly whole?: true
 }
 
+/** The columns of a part, as columns of the whole. */
+export function columnsOf<Whole, Part>(
+  columns: readonly Column<Part>[],
+  partOf: (whole: Whole) => Part,
+): readonly Column<Whole>[] {
+  return columns.map((column) => ({ ...column, value: (whole) => column.value(partOf(whole)) }))
+}
+
 /** Signs between columns. */
 const GAP = 2
 /** A column is not made narrower than this. */

@@ -1,0 +1,31 @@
+import { Failure } from '../domain/failure.ts'
+import { readInput } from './input-file.ts'
+import type { Session } from './session.ts'
+
+/** The one JSON object in a file, `-` for standard input. Throws `invalid` that names the file. */
+export async function readJsonObject(
+  session: Session,
+  path: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  return parseJsonObject(await readInput(session, path), path)
+}
+
+/** The same for what was read already. */
+export function parseJsonObject(text: string, path: string): Readonly<Record<string, unknown>> {
+  const name = path === '-' ? 'standard input' : path
+  const value = parse(text.replace(/^\ufeff/, ''), name)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>
+  }
+  throw new Failure('invalid', `${name} is no JSON object`)
+}
+
+function parse(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // Only the place: the parser quotes what stands there, which may be a secret in a wrong file.
+    const [place = ''] = / at position \d+( \(line \d+ column \d+\))?/.exec(String(error)) ?? []
+    throw new Failure('invalid', `${name} is no JSON${place}`)
+  }
+}
