@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { fstatSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { fileSink } from './file-sink.ts'
 import { Interruption } from './interruption.ts'
 import { runCommandLine } from './run-command-line.ts'
 
@@ -16,7 +19,14 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   folder: process.cwd(),
   stdin: process.stdin,
-  stdout: process.stdout,
+  stdout: isFile(1) ? fileSink(1) : process.stdout,
   stderr: process.stderr,
   signal: stop.signal,
 })
+
+/** A file or a device, as opposed to a terminal, a pipe and what is closed. */
+function isFile(descriptor: number): boolean {
+  if (isatty(descriptor)) return false
+  const stats = fstatSync(descriptor)
+  return stats.isFile() || stats.isCharacterDevice()
+}

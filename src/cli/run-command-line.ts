@@ -4,7 +4,7 @@ import { reportError } from './error-report.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
-import { OutputStream } from './output-stream.ts'
+import { OutputFailure, OutputStream } from './output-stream.ts'
 import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './session.ts'
@@ -21,7 +21,8 @@ export async function runCommandLine(
   let resumption: string | undefined
   const program = buildProgram(
     async (work) => {
-      await using session = new Session(surroundings, program.opts<GlobalOptions>(), stderr)
+      const options = program.opts<GlobalOptions>()
+      await using session = new Session(surroundings, options, { stdout, stderr })
       try {
         exitCode = await work(session)
       } finally {
@@ -31,23 +32,34 @@ export async function runCommandLine(
     (text) => void helps.push(text),
   )
   try {
-    await program.parseAsync(words, { from: 'user' })
+    await program.parseAsync(words, { from: 'user' }).catch(async (error: unknown) => {
+      if (!isHelp(error)) throw error
+      await stdout.write(helps.join(''))
+    })
+    await stdout.flush()
   } catch (error) {
-    const failure = failureOf(error)
+    const failure = failureOf(error, resumption)
     const interruption = [failure, surroundings.signal.reason].find(isInterruption)
-    if (failure === undefined) await stdout.write(helps.join(''))
-    else if (interruption) {
+    if (interruption) {
       const advice = resumption ?? 'nothing is left half done: run the command again'
-      await stderr.write(`${interruption.message}: ${advice}\n`)
-      exitCode = interruption.exitCode
-    } else {
-      exitCode = exitCodeOf(failure)
-      const { output } = program.opts<GlobalOptions>()
-      const asJson = output === 'json' || output === 'ndjson'
-      await reportError(stderr, failure, { exitCode, asJson })
+      await tell(stderr, `${interruption.message}: ${advice}\n`)
+      return interruption.exitCode
     }
+    exitCode = exitCodeOf(failure)
+    const { output } = program.opts<GlobalOptions>()
+    const asJson = output === 'json' || output === 'ndjson'
+    await reportError(stderr, failure, { exitCode, asJson }).catch(unlessUnwritable)
   }
   return exitCode
+}
+
+async function tell(stderr: OutputStream, text: string): Promise<void> {
+  await stderr.write(text).catch(unlessUnwritable)
+}
+
+/** An error that cannot be told is told by the exit code. */
+function unlessUnwritable(error: unknown): void {
+  if (!(error instanceof OutputFailure)) throw error
 }
 
 function isInterruption(reason: unknown): reason is Interruption {
@@ -55,9 +67,17 @@ function isInterruption(reason: unknown): reason is Interruption {
 }
 
 /** Help and version come as errors too: what was asked for, and no failure. */
-function failureOf(error: unknown): unknown {
+function isHelp(error: unknown): boolean {
+  return error instanceof CommanderError && error.exitCode === 0
+}
+
+/** @param resumption says how to go on where something was changed before the error */
+function failureOf(error: unknown, resumption: string | undefined): unknown {
+  if (error instanceof OutputFailure && resumption !== undefined) {
+    const message = `${error.message}; what was changed by then stays changed: ${resumption}`
+    return new Failure(error.code, message)
+  }
   if (!(error instanceof CommanderError)) return error
-  if (error.exitCode === 0) return undefined
   if (error.code === 'commander.help') {
     return new Failure('invalid', 'a command is missing: see permctl --help')
   }

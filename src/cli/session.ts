@@ -10,8 +10,7 @@ import type { ExitCode } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
 import { Output } from './output.ts'
-import { OutputStream } from './output-stream.ts'
-import type { Sink } from './output-stream.ts'
+import type { OutputStream, Sink } from './output-stream.ts'
 import { printable } from './printable.ts'
 import { readProfile } from './profile.ts'
 import { Progress } from './progress.ts'
@@ -59,11 +58,14 @@ export class Session {
   readonly output: Output
   readonly progress: Progress
 
-  constructor(surroundings: Surroundings, options: GlobalOptions, stderr: OutputStream) {
+  constructor(
+    surroundings: Surroundings,
+    options: GlobalOptions,
+    { stdout, stderr }: Readonly<Record<'stdout' | 'stderr', OutputStream>>,
+  ) {
     this.#surroundings = surroundings
     this.#options = options
     this.#stderr = stderr
-    const stdout = new OutputStream(surroundings.stdout)
     this.progress = new Progress(stderr)
     const format = options.output ?? (stdout.isTerminal ? 'table' : 'json')
     this.output = new Output(stdout, this.progress, format)
@@ -91,10 +93,10 @@ export class Session {
     this.#resumption = advice
   }
 
-  /** A line for the person, on standard error. */
+  /** A line for the person, on standard error; dropped where that cannot be written. */
   async note(text: string): Promise<void> {
     this.progress.clear()
-    await this.#stderr.write(`${printable(text)}\n`)
+    await this.#stderr.write(`${printable(text)}\n`).catch(() => undefined)
   }
 
   /**

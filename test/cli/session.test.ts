@@ -15,7 +15,11 @@ function openSession(place: Place, options: Partial<GlobalOptions> = {}) {
   const [stdin, stdout, stderr] = [stream(), stream(), stream()]
   const stop = new AbortController()
   const surroundings = { env: {}, folder: '/', stdin, stdout, stderr, signal: stop.signal }
-  const session = new Session(surroundings, { timeout: 1, ...options }, new OutputStream(stderr))
+  const session = new Session(
+    surroundings,
+    { timeout: 1, ...options },
+    { stdout: new OutputStream(stdout), stderr: new OutputStream(stderr) },
+  )
   return { session, stdin, stdout, stderr, stop }
 }
 

@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { spawn as spawnInTerminal } from '@lydell/node-pty'
 import { until } from '../../end-to-end/support/until.ts'
 
-const PERMCTL = join(import.meta.dirname, '../../../bin/permctl')
+export const PERMCTL = join(import.meta.dirname, '../../../bin/permctl')
 
 export type Env = Readonly<Record<string, string>>
 
