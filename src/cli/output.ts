@@ -1,4 +1,5 @@
 import { stringify } from 'csv-stringify/sync'
+import { guardFormula } from './formula-guard.ts'
 import type { OutputStream } from './output-stream.ts'
 import { printable, printableJson, printableLines } from './printable.ts'
 import type { Progress } from './progress.ts'
@@ -151,14 +152,12 @@ export class Output {
 
 /** RFC 4180; cells that a spreadsheet would run as a formula begin with an apostrophe. */
 function csvLines(cells: readonly (readonly (string | number)[])[]): string {
-  const safe = cells.map((row) => row.map((cell) => (isFormula(cell) ? `'${cell}` : cell)))
+  // Numbers are no formulas, whatever they begin with.
+  const safe = cells.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? cell : guardFormula(cell))),
+  )
   // The library alone would leave a bare line feed unquoted.
   return stringify(safe, { record_delimiter: 'windows', quoted_match: /[\r\n]/ })
-}
-
-/** What a spreadsheet takes for the beginning of a formula, in texts: numbers are numbers. */
-function isFormula(cell: string | number): boolean {
-  return typeof cell === 'string' && /^\s*[=+\-@\t\r]/.test(cell)
 }
 
 async function* inPieces<Row>(

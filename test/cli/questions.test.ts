@@ -139,7 +139,11 @@ test('commands that ask', async (t) => {
     }
     const wrong = await permctl(['check', '--file', '-'], { env, stdin: 'user,permision\na,b\n' })
     t.equal(wrong.code, 2)
-    t.match(wrong.stderr, /1 of 1 checks cannot be read\n {2}line 2: permision is not known/)
+    t.match(wrong.stderr, /column 2: permision is not known here; did you mean permission\?/)
+    const member = '{"user": "a", "permision": "b"}'
+    const unknown = await permctl(['check', '--file', '-'], { env, stdin: member })
+    t.equal(unknown.code, 2)
+    t.match(unknown.stderr, /1 of 1 checks cannot be read\n {2}line 1: permision is not known/)
   })
 
   await t.test('check: more than one batch keeps its order', async (t) => {

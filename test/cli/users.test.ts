@@ -49,6 +49,7 @@ test('users export: what comes out changes nothing when it goes in', async (t) =
   await using platform = await startPlatform()
   const { env, simulator } = platform
   simulator.addUser({ name: '=1+1', email: 'sum@small.example', title: '-' })
+  simulator.addUser({ name: "'=1+1", email: 'apostrophe@small.example', title: "''@" })
   for (const format of ['csv', 'json', 'ndjson']) {
     const all = ['--state', 'active', 'inactive', 'deleted']
     const words = ['users', 'export', ...all, '-o', format]
@@ -58,7 +59,7 @@ test('users export: what comes out changes nothing when it goes in', async (t) =
     const found = Object.values(outcomes(stdout))
     t.same(
       found,
-      Array.from({ length: 12 }, () => 'unchanged'),
+      Array.from({ length: 13 }, () => 'unchanged'),
       format,
     )
   }
@@ -102,6 +103,30 @@ test('users provision: all faults of a file are named by line, exit code 2', asy
   t.match(stderr, /line 2\/state: must be one of active, inactive, deleted/)
   t.match(stderr, /line 4\/email: must be an email address/)
   t.equal(simulator.requests.of('POST /api/v2/users/search'), 0)
+})
+
+test('users provision: a file whose text or headings are in doubt is refused, exit code 2', async (t) => {
+  await using platform = await startPlatform()
+  const { env } = platform
+  const latin1 = Buffer.from(
+    'email,name\r\nb@small.example,B\r\nm@small.example,M\u00fcller',
+    'latin1',
+  )
+  const utf16 = Buffer.from('\ufeffemail,name\r\nm@small.example,M\u00fcller', 'utf16le')
+  const cases = [
+    [latin1, /line 3 of standard input is not UTF-8: save it as UTF-8.*"CSV UTF-8"/],
+    [utf16, /standard input is UTF-16: save it as UTF-8/],
+    [utf16.subarray(2), /standard input is UTF-16/],
+    ['email,title,title\na@small.example,A,B\n', /column 3: title stands there twice/],
+    ['email,,name\na@small.example,,B\n', /column 2: has no heading/],
+    ['email;name\na@small.example;B\n', /separated by semicolons: commas are needed/],
+    ['email,Divison,Phone\na@small.example,,\n', /column 2: Divison .*did you mean division\?/],
+  ] as const
+  for (const [stdin, told] of cases) {
+    const { code, stderr } = await permctl(['users', 'provision', '-', '--dry-run'], { env, stdin })
+    t.equal(code, 2, stderr)
+    t.match(stderr, told)
+  }
 })
 
 test('users provision: who loses something needs --yes, or somebody who says so', async (t) => {

@@ -1,5 +1,5 @@
+import { readUserRows, USER_COLUMNS } from '../../domain/user-row.ts'
 import type { UserRow } from '../../domain/user-row.ts'
-import { readUserRows } from '../../domain/user-row.ts'
 import { takesAway } from '../../domain/plan-user.ts'
 import type { CommandNeed } from '../../genesys/command-permissions.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
@@ -65,23 +65,9 @@ async function carryOut(
   return reportOutcomes(session, 'email', rows)
 }
 
-/** Rows of JSON, NDJSON or CSV. A cell that our own CSV keeps from a spreadsheet is taken back. */
 function readRows(content: string): readonly UserRow[] {
-  const isJson = /^\ufeff?\s*[[{]/.test(content)
-  return readUserRows(
-    parseRecords(content).map(({ where: place, values }) => ({
-      place,
-      value: isJson ? values : unguarded(values),
-    })),
-  )
-}
-
-function unguarded(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const cells = Object.entries(values).map(([name, value]) => {
-    const guarded = typeof value === 'string' && /^'\s*[=+\-@\t\r]/.test(value)
-    return [name, guarded ? value.slice(1) : value]
-  })
-  return Object.fromEntries(cells)
+  const records = parseRecords(content, USER_COLUMNS)
+  return readUserRows(records.map(({ where: place, values: value }) => ({ place, value })))
 }
 
 function plannedRow({ row, current, plan }: PlannedUser): OutcomeRow {

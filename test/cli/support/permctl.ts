@@ -12,7 +12,7 @@ export type Env = Readonly<Record<string, string>>
 
 export type PipeOptions = {
   readonly env?: Env
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   /** Where `.env.NAME` and relative paths are. */
   readonly folder?: string
   readonly program?: string
