@@ -6,11 +6,15 @@ import { Interruption } from './interruption.ts'
 import { runCommandLine } from './run-command-line.ts'
 
 const stop = new AbortController()
+const atOnce = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     const interruption = new Interruption(signal)
     // Whoever asks twice does not want to wait for what is under way.
-    if (stop.signal.aborted) process.exit(interruption.exitCode)
+    if (stop.signal.aborted) {
+      atOnce.abort(interruption)
+      process.exit(interruption.exitCode)
+    }
     stop.abort(interruption)
   })
 }
@@ -22,6 +26,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdout: isFile(1) ? fileSink(1) : process.stdout,
   stderr: process.stderr,
   signal: stop.signal,
+  atOnce: atOnce.signal,
 })
 
 /** A file or a device, as opposed to a terminal, a pipe and what is closed. */

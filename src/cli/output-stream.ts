@@ -61,6 +61,11 @@ export class OutputStream {
     await Promise.allSettled(ways)
   }
 
+  /** Hands over what may still be said when the process is about to end; no error comes of it. */
+  writeAtOnce(text: string): void {
+    if (!this.#closed) this.#sink.write(text)
+  }
+
   /** Resolves when all is written. Throws {@link OutputFailure} when a part of it could not be. */
   async flush(): Promise<void> {
     if (!this.#closed) {

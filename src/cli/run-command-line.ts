@@ -18,19 +18,21 @@ export async function runCommandLine(
   const stdout = new OutputStream(surroundings.stdout)
   const helps: string[] = []
   let exitCode: number = EXIT.done
-  let resumption: string | undefined
+  let opened: Session | undefined
   const program = buildProgram(
     async (work) => {
       const options = program.opts<GlobalOptions>()
       await using session = new Session(surroundings, options, { stdout, stderr })
-      try {
-        exitCode = await work(session)
-      } finally {
-        ;({ resumption } = session)
-      }
+      opened = session
+      exitCode = await work(session)
     },
     (text) => void helps.push(text),
   )
+  const { atOnce } = surroundings
+  atOnce.addEventListener('abort', () => {
+    opened?.tellAtOnce()
+    stderr.writeAtOnce(farewell(atOnce.reason as Interruption, opened?.resumption))
+  })
   try {
     await program.parseAsync(words, { from: 'user' }).catch(async (error: unknown) => {
       if (!isHelp(error)) throw error
@@ -38,11 +40,11 @@ export async function runCommandLine(
     })
     await stdout.flush()
   } catch (error) {
-    const failure = failureOf(error, resumption)
+    const failure = failureOf(error, opened?.resumption)
     const interruption = [failure, surroundings.signal.reason].find(isInterruption)
     if (interruption) {
-      const advice = resumption ?? 'nothing is left half done: run the command again'
-      await tell(stderr, `${interruption.message}: ${advice}\n`)
+      const text = farewell(interruption, opened?.resumption)
+      await stderr.write(text).catch(unlessUnwritable)
       return interruption.exitCode
     }
     exitCode = exitCodeOf(failure)
@@ -53,8 +55,8 @@ export async function runCommandLine(
   return exitCode
 }
 
-async function tell(stderr: OutputStream, text: string): Promise<void> {
-  await stderr.write(text).catch(unlessUnwritable)
+function farewell({ message }: Interruption, resumption: string | undefined): string {
+  return `${message}: ${resumption ?? 'nothing is left half done: run the command again'}\n`
 }
 
 /** An error that cannot be told is told by the exit code. */

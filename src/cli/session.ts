@@ -33,6 +33,8 @@ export type Surroundings = {
   readonly stderr: Sink
   /** Aborted with an `Interruption`. */
   readonly signal: AbortSignal
+  /** Aborted with an `Interruption` right before the process ends, whatever is under way. */
+  readonly atOnce: AbortSignal
 }
 
 /** What a command may talk to, opened. */
@@ -55,6 +57,7 @@ export class Session {
   readonly #stderr: OutputStream
   #agent: Agent | undefined
   #resumption: string | undefined
+  #tellAtOnce: (() => void) | undefined
   readonly output: Output
   readonly progress: Progress
 
@@ -91,6 +94,21 @@ export class Session {
   /** From here on an interruption leaves something behind: this says how to go on. */
   resumeWith(advice: string): void {
     this.#resumption = advice
+  }
+
+  /**
+   * From here on `tell`, which must not wait for anything, says on standard output what is done when
+   * the process is about to end at once. Disposing takes that back.
+   */
+  onEndAtOnce(tell: () => void): Disposable {
+    this.#tellAtOnce = tell
+    return { [Symbol.dispose]: () => (this.#tellAtOnce = undefined) }
+  }
+
+  /** To be called when the process is about to end, whatever is under way. */
+  tellAtOnce(): void {
+    this.progress.clear()
+    this.#tellAtOnce?.()
   }
 
   /** A line for the person, on standard error; dropped where that cannot be written. */

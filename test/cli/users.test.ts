@@ -159,7 +159,7 @@ test('users provision: a part that fails is 4, with the correlation id; all that
   const words = ['users', 'provision', '-']
   const { code, stdout, stderr } = await permctl(words, { env, stdin: JOINERS })
   t.equal(code, 4)
-  t.match(stderr, /1 of 3 are not done/)
+  t.match(stderr, /of 3: 1 failed; run the same command again/)
   const failed = (JSON.parse(stdout) as Row[]).find(({ outcome }) => outcome === 'failed')
   t.match(failed, {
     name: 'alice.adler@small.example',
@@ -201,11 +201,77 @@ test('users provision: Ctrl-C finishes the rows in hand; a second run does the o
   t.equal(found.length, 120)
   t.equal(found.filter((outcome) => outcome === 'not-started').length, 120 - done)
   t.ok(done >= 6 && done < 120)
-  t.match(stderr, /of 120 were not begun: run the same command again/)
+  t.match(stderr, /finishing 6 users in hand, for 10 seconds at most; press Ctrl-C again/)
+  t.match(stderr, /interrupted: of 120: \d+ not begun; run the same command again to go on/)
   simulator.faults.clear()
   const again = await permctl(['users', 'provision', '-'], { env, stdin })
   t.equal(again.code, 0, again.stderr)
   t.equal(simulator.requests.of(PATCH), 120)
+})
+
+test('users provision: a second Ctrl-C ends at once, and tells all that is known', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const emails = Array.from({ length: 20 }, (_, at) => {
+    return simulator.addUser({ name: `User ${at}`, email: `user${at}@small.example` }).email
+  })
+  const stdin = `email,title\nbob.brandt@small.example,\n${emails.map((email) => `${email},Lead\n`).join('')}`
+  const never = { kind: 'slow', delayMs: 600_000 } as const
+  simulator.faults.add({ match: { method: 'PATCH', path: USER }, ...never })
+  for (const output of ['json', 'csv'] as const) {
+    simulator.requests.reset()
+    const child = startPermctl(['users', 'provision', '-', '--output', output], { env })
+    child.stdin.end(stdin)
+    let told = ''
+    child.stderr.on('data', (chunk: Buffer) => void (told += chunk.toString()))
+    const ended = Promise.all([text(child.stdout), once(child, 'close')])
+    await until('rows are in hand', () => simulator.requests.of(PATCH) >= 6)
+    child.kill('SIGINT')
+    await until('the interruption is noted', () => told.includes('finishing 6 users in hand'))
+    child.kill('SIGINT')
+    const [stdout, [code]] = await ended
+    t.equal(code, 130, told)
+    t.match(told, /interrupted: of 21: 14 not begun, 6 interrupted.*; run the same command again/)
+    if (output === 'json') {
+      const found = Object.values(outcomes(stdout))
+      t.equal(found.length, 21)
+      t.equal(found.filter((outcome) => outcome === 'interrupted').length, 6)
+      t.equal(outcomes(stdout)['bob.brandt@small.example'], 'unchanged')
+      continue
+    }
+    const [head, first, ...rest] = stdout.trimEnd().split('\r\n')
+    t.match(head, /^email,outcome/)
+    t.match(first, /^bob\.brandt@small\.example,unchanged/)
+    t.equal(rest.length, 20)
+    t.equal(rest.filter((row) => row.includes(',not-started,')).length, 14)
+  }
+})
+
+test('users provision: NDJSON and CSV tell each row as it ends', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const never = { kind: 'slow', delayMs: 600_000 } as const
+  simulator.faults.add({ match: { method: 'PATCH', path: `/api/v2/users/${users.bob}` }, ...never })
+  const stdin = 'email,title\nbob.brandt@small.example,Lead\nalice.adler@small.example,Lead\n'
+  const first = {
+    csv: /\r\nalice\.adler@small\.example,changed,/,
+    ndjson: /^\{"name":"alice.*"changed"/,
+  }
+  for (const output of ['ndjson', 'csv'] as const) {
+    const child = startPermctl(['users', 'provision', '-', '--output', output], { env })
+    child.stdin.end(stdin)
+    let told = ''
+    child.stdout.on('data', (chunk: Buffer) => void (told += chunk.toString()))
+    await until(`${output} has the row that ended`, () => first[output].test(told))
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    t.notMatch(told, /bob/, output)
+    const back = await permctl(['users', 'provision', '-'], {
+      env,
+      stdin: '[{"email":"alice.adler@small.example","title":""}]',
+    })
+    t.equal(back.code, 0, back.stderr)
+  }
 })
 
 test('users: without settings everything that is missing is named, before any request', async (t) => {

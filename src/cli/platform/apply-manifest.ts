@@ -10,7 +10,8 @@ import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { readInput } from '../input-file.ts'
 import type { Session } from '../session.ts'
-import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import { carryOut } from './carry-out.ts'
+import { outcomeColumns } from './outcome-rows.ts'
 import type { OutcomeRow } from './outcome-rows.ts'
 import { requireNeeds } from './require-needs.ts'
 
@@ -45,7 +46,15 @@ export async function applyManifest(
     const shown = names.length > 5 ? `${names.length} queues` : names.join(', ')
     await session.confirm(`Members will be removed from ${shown}.`)
   }
-  return carryOut(session, platform, planned)
+  return carryOut(session, {
+    what: 'queue',
+    things: 'queues',
+    items: planned,
+    nameOf: ({ wanted }) => wanted.name,
+    concurrency: platform.write.concurrency,
+    // Who loses members was asked about.
+    run: (how) => runQueues(platform, planned, { ...how, allowRemoval: true }),
+  })
 }
 
 async function readManifest(session: Session, path: string): Promise<readonly WantedQueue[]> {
@@ -66,28 +75,6 @@ async function plan(
 ): Promise<readonly PlannedQueue[]> {
   session.progress.show(`comparing ${manifest.length} queues`)
   return planQueues(platform, manifest, session.signal)
-}
-
-async function carryOut(
-  session: Session,
-  platform: Platform,
-  planned: readonly PlannedQueue[],
-): Promise<ExitCode> {
-  const ended = new Map<PlannedQueue, OutcomeRow>()
-  session.resumeWith('run the same command again to go on: what is done is not done twice')
-  await runQueues(platform, planned, {
-    // Who loses members was asked about.
-    allowRemoval: true,
-    stop: session.signal,
-    // The queue in hand is finished, also after an interruption.
-    signal: new AbortController().signal,
-    onEnd(item, end) {
-      ended.set(item, outcomeRow(item.wanted.name, end))
-      session.progress.show(`${ended.size} of ${planned.length} queues`)
-    },
-  })
-  const rows = planned.flatMap((item) => ended.get(item) ?? [])
-  return reportOutcomes(session, 'queue', rows)
 }
 
 const WOULD = { create: 'would-create', change: 'would-change', none: 'unchanged' } as const

@@ -3,14 +3,14 @@ import type { UserRow } from '../../domain/user-row.ts'
 import { takesAway } from '../../domain/plan-user.ts'
 import type { CommandNeed } from '../../genesys/command-permissions.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
-import type { Platform } from '../../genesys/platform-client.ts'
 import { planProvisioning, runProvisioning } from '../../genesys/provision-users.ts'
 import type { PlannedUser } from '../../genesys/provision-users.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { parseRecords, readInput } from '../input-file.ts'
 import type { Session } from '../session.ts'
-import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import { carryOut } from './carry-out.ts'
+import { outcomeColumns } from './outcome-rows.ts'
 import type { OutcomeRow } from './outcome-rows.ts'
 import { requireNeeds } from './require-needs.ts'
 
@@ -39,30 +39,15 @@ export async function provision(
       `${losing} of ${planned.length} users will be deactivated or deleted, and lose their roles.`,
     )
   }
-  return carryOut(session, platform, planned)
-}
-
-async function carryOut(
-  session: Session,
-  platform: Platform,
-  planned: readonly PlannedUser[],
-): Promise<ExitCode> {
-  const { signal: stop } = session
-  const ended = new Map<PlannedUser, OutcomeRow>()
-  session.resumeWith('run the same command again to go on: what is done is not done twice')
-  await runProvisioning(platform, planned, {
+  return carryOut(session, {
+    what: 'email',
+    things: 'users',
+    items: planned,
+    nameOf: ({ row }) => row.email,
+    concurrency: platform.write.concurrency,
     // Who loses something was asked about.
-    allowRemoval: true,
-    stop,
-    // The row in hand is finished, also after an interruption.
-    signal: new AbortController().signal,
-    onEnd(item, end) {
-      ended.set(item, outcomeRow(item.row.email, end))
-      session.progress.show(`${ended.size} of ${planned.length} users`)
-    },
+    run: (how) => runProvisioning(platform, planned, { ...how, allowRemoval: true }),
   })
-  const rows = planned.flatMap((item) => ended.get(item) ?? [])
-  return reportOutcomes(session, 'email', rows)
 }
 
 function readRows(content: string): readonly UserRow[] {
