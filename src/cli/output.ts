@@ -82,6 +82,11 @@ export class Output {
     this.#stream.writeAtOnce(this.#textOf(rows, columns, headed))
   }
 
+  /** Resolves when all is written; throws when it cannot be. */
+  flush(): Promise<void> {
+    return this.#stream.flush()
+  }
+
   #textOf<Row>(rows: readonly Row[], columns: readonly Column<Row>[], headed: boolean): string {
     const lines = rows.map((row) => printableJson(row))
     switch (this.format) {
@@ -203,11 +208,17 @@ async function* inPieces<Row>(
   size: number,
 ): AsyncGenerator<readonly Row[]> {
   let piece: Row[] = []
-  for await (const row of rows) {
-    piece.push(row)
-    if (piece.length < size) continue
-    yield piece
-    piece = []
+  try {
+    for await (const row of rows) {
+      piece.push(row)
+      if (piece.length < size) continue
+      yield piece
+      piece = []
+    }
+  } catch (error) {
+    // What came before a failure is printed in every form.
+    if (piece.length > 0) yield piece
+    throw error
   }
   if (piece.length > 0) yield piece
 }

@@ -76,8 +76,7 @@ function isHelp(error: unknown): boolean {
 /** @param resumption says how to go on where something was changed before the error */
 function failureOf(error: unknown, resumption: string | undefined): unknown {
   if (error instanceof OutputFailure && resumption !== undefined) {
-    const message = `${error.message}; what was changed by then stays changed: ${resumption}`
-    return new Failure(error.code, message)
+    return new Failure(error.code, `${error.message}; ${resumption}`)
   }
   if (!(error instanceof CommanderError)) return error
   if (error.code === 'commander.help') {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Agent } from 'undici'
 import { Failure } from '../domain/failure.ts'
 import { Secret } from '../domain/secret.ts'
+import type { RetryCause } from '../genesys/upstream-event.ts'
 import type { Platform } from '../genesys/platform-client.ts'
 import { missingFor, readAddresses } from './connections.ts'
 import type { Addresses, Need, PlaneAddress } from './connections.ts'
@@ -207,7 +208,9 @@ export class Session {
         // The SDK takes longer to load than most commands to run.
         const { openPlatform } = await import('../genesys/platform-client.ts')
         const requestTimeoutMs = this.#timeoutMs
-        const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, () => undefined)
+        const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, (event) => {
+          if (event.type === 'retry') this.progress.show(retryText(event.cause))
+        })
         return this.#opened.use(platform)
       }
     }
@@ -244,6 +247,12 @@ export class Session {
     this.progress.clear()
     await this.#opened.disposeAsync()
   }
+}
+
+function retryText(cause: RetryCause): string {
+  return cause === '429'
+    ? 'the platform has no room just now: waiting to ask again'
+    : `the platform is asked again (${cause})`
 }
 
 const WHERE_SETTINGS_COME_FROM =

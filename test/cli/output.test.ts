@@ -42,7 +42,7 @@ test('a full disk is 3 and never passes for the whole', FULL, async (t) => {
   const stdin = 'email,title\nalice.adler@small.example,Lead\n'
   const changed = await inShell('permctl users provision - > /dev/full', env, stdin)
   t.equal(changed.code, 3, changed.stderr)
-  t.match(changed.stderr, /ENOSPC.*what was changed by then stays changed: run the same command/)
+  t.match(changed.stderr, /ENOSPC.*what is done stays done: run the same command/)
   const unheard = await inShell('permctl users list --limit x 2> /dev/full', env)
   t.equal(unheard.code, 2, 'an error that cannot be told')
 })

@@ -105,6 +105,9 @@ test('commands that ask', async (t) => {
       several.stderr,
       /several users .* name one by id: aaaaaaaa-.*98, aaaaaaaa-.*97|97, .*98/,
     )
+    const unknown = await permctl(['who-can', 'routing:queue:veiw', '--output', 'csv'], { env })
+    t.equal(unknown.code, 2, unknown.stderr)
+    t.equal(unknown.stdout, '', 'no heading before an error')
     const division = await permctl(['who-can', VIEW, '--division', 'Salles'], { env })
     t.equal(division.code, 2)
     t.match(division.stderr, /no division has the id or name Salles; did you mean Sales\?/)

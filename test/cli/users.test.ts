@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
-import { SMALL_WORLD } from '../../simulator/small-world.ts'
+import { SMALL_WORLD, smallWorld } from '../../simulator/small-world.ts'
 import { until } from '../end-to-end/support/until.ts'
 import { permctl, permctlInTerminal, startPermctl } from './support/permctl.ts'
+import type { Env } from './support/permctl.ts'
 import { clientWith, startPlatform } from './support/platform.ts'
 
 const { users } = SMALL_WORLD
@@ -66,12 +67,81 @@ test('users export: what comes out changes nothing when it goes in', async (t) =
   t.equal(simulator.requests.of(PATCH) + simulator.requests.of(POST), 0)
 })
 
+test('users export: --without-ids is for another organisation', async (t) => {
+  const world = smallWorld()
+  const moved = [users.alice, users.bob, users.carol]
+  world.users.clear()
+  await using source = await startPlatform()
+  await using copy = await startPlatform({ world })
+  const existing = copy.simulator.addUser({ name: 'A', email: 'alice.adler@small.example' })
+  const lines = (env: Env): string =>
+    Object.entries(env)
+      .map((each) => each.join('='))
+      .join('\n')
+  const folder = t.testdir({ '.env.test': lines(source.env), '.env.copy': lines(copy.env) })
+  const exported = await permctl(['users', 'export', '--profile', 'test', '--without-ids'], {
+    folder,
+  })
+  t.equal(exported.code, 0, exported.stderr)
+  for (const id of moved) t.notMatch(exported.stdout, id)
+  const words = ['users', 'provision', '-', '--profile', 'copy']
+  const { code, stdout, stderr } = await permctl(words, { folder, stdin: exported.stdout })
+  t.equal(code, 0, stderr)
+  const found = Object.values(outcomes(stdout))
+  t.equal(found.filter((outcome) => outcome === 'created').length, found.length - 1)
+  t.match(copy.simulator.world.user(existing.id), { name: 'Alice Adler' })
+  const csv = await permctl(
+    ['users', 'export', '--profile', 'copy', '--without-ids', '-o', 'csv'],
+    { folder },
+  )
+  t.match(csv.stdout, /^email,name,division,department,title,state\r\n/)
+  const refused = await permctl(words, {
+    folder,
+    stdin: (await permctl(['users', 'export', '--profile', 'test'], { folder })).stdout,
+  })
+  t.equal(refused.code, 2, 'ids of another organisation are refused')
+})
+
+test('users export: on a terminal a table, after the progress', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const busy = { kind: 'status', status: 429, retryAfterSeconds: 1, times: 1 } as const
+  simulator.faults.add({ match: { method: 'GET', path: '/api/v2/users' }, ...busy })
+  using terminal = permctlInTerminal(['users', 'export'], { env, columns: 200 })
+  t.equal(await terminal.exited, 0)
+  t.match(terminal.shown(), /^email +name +division[^]*alice\.adler@small\.example +Alice Adler/)
+  t.match(terminal.raw(), /the platform has no room just now: waiting to ask again/)
+  t.notMatch(terminal.shown(), /no room/)
+})
+
+test('users provision: Ctrl-C on a terminal, once and twice', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const never = { kind: 'slow', delayMs: 600_000 } as const
+  simulator.faults.add({ match: { method: 'PATCH', path: `/api/v2/users/${users.bob}` }, ...never })
+  const rows = 'email,title\nalice.adler@small.example,Lead\nbob.brandt@small.example,Lead\n'
+  const folder = t.testdir({ 'people.csv': rows })
+  using terminal = permctlInTerminal(['users', 'provision', 'people.csv'], {
+    env,
+    folder,
+    columns: 200,
+  })
+  await terminal.until(/1 of 2 users/)
+  terminal.type('\u0003')
+  await terminal.until(/finishing 1 users in hand, .*; press Ctrl-C again to end at once/)
+  terminal.type('\u0003')
+  t.equal(await terminal.exited, 130)
+  t.match(terminal.shown(), /alice\.adler@small\.example +changed/)
+  t.match(terminal.shown(), /bob\.brandt@small\.example +interrupted/)
+  t.match(terminal.shown(), /interrupted: of 2: 1 interrupted.*run the same command again/)
+})
+
 test('users provision: a dry run writes nothing, a second run changes nothing', async (t) => {
   await using platform = await startPlatform()
   const { env, simulator } = platform
   const words = ['users', 'provision', '-']
   const dry = await permctl([...words, '--dry-run'], { env, stdin: JOINERS })
-  t.equal(dry.code, 0, dry.stderr)
+  t.equal(dry.code, 1, dry.stderr)
   t.same(outcomes(dry.stdout), {
     'nina@small.example': 'would-create',
     'alice.adler@small.example': 'would-change',

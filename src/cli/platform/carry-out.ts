@@ -63,7 +63,7 @@ class CarryOut<Item> {
   async run(): Promise<ExitCode> {
     const { what } = this.#undertaking
     const { output } = this.#session
-    this.#session.resumeWith(`${RESUME}: what is done is not done twice`)
+    this.#session.resumeWith(`what is done stays done: ${RESUME}`)
     const unwritable = new AbortController()
     const printed = this.#live && output.rows(this.#live, outcomeColumns(what), { live: true })
     printed?.catch((error: unknown) => unwritable.abort(error))

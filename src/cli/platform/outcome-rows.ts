@@ -25,6 +25,8 @@ export type OutcomeRow = {
   readonly name: string
   readonly outcome: Outcome
   readonly id?: string
+  /** Of what failed: it did not exist before. */
+  readonly created?: boolean
   readonly changes: readonly FieldChange[]
   readonly error?: {
     readonly code: string
@@ -46,8 +48,9 @@ export type EndedItem =
   | {
       readonly state: 'failed'
       readonly failure: Failure
-      readonly id?: string | undefined
       /** What was done before it failed. */
+      readonly created?: boolean
+      readonly id?: string | undefined
       readonly changes?: readonly FieldChange[]
     }
   | { readonly state: 'not-started' }
@@ -59,9 +62,9 @@ export function outcomeRow(name: string, ended: EndedItem): OutcomeRow {
       return { name, outcome, ...(id !== undefined && { id }), changes }
     }
     case 'failed': {
-      const { id, changes = [], failure } = ended
-      const error = errorOf(failure)
-      return { name, outcome: 'failed', ...(id !== undefined && { id }), changes, error }
+      const { id, created = false, changes = [], failure } = ended
+      const done = { ...(id !== undefined && { id }), ...(created && { created }), changes }
+      return { name, outcome: 'failed', ...done, error: errorOf(failure) }
     }
     case 'not-started':
       return { name, outcome: 'not-started', changes: [] }
@@ -103,12 +106,20 @@ function valueText(value: unknown): string {
 
 const UNDONE: ReadonlySet<Outcome> = new Set(['failed', 'interrupted', 'not-started'])
 
+/** 1 when a plan would change anything. */
+export function exitCodeOfPlan(rows: readonly OutcomeRow[]): ExitCode {
+  return rows.every(({ outcome }) => outcome === 'unchanged') ? EXIT.done : EXIT.denied
+}
+
 /** 0 when all is done, 4 when a part is, also a part of one thing, 3 when nothing is. */
 export function exitCodeOfOutcomes(rows: readonly OutcomeRow[]): ExitCode {
   const undone = rows.filter(({ outcome }) => UNDONE.has(outcome))
   if (undone.length === 0) return EXIT.done
-  const nothing = undone.length === rows.length && rows.every(({ changes }) => changes.length === 0)
-  return nothing ? EXIT.upstream : EXIT.partial
+  return undone.length === rows.length && !rows.some(isBegun) ? EXIT.upstream : EXIT.partial
+}
+
+function isBegun({ created = false, changes }: OutcomeRow): boolean {
+  return created || changes.length > 0
 }
 
 /** How many of the things are not done, and why; then `next`, which alone is said when all are. */
@@ -116,7 +127,7 @@ export function summaryOf(rows: readonly OutcomeRow[], next: string): string {
   const count = (wanted: Outcome): number => {
     return rows.filter(({ outcome }) => outcome === wanted).length
   }
-  const begun = rows.some(({ outcome, changes }) => outcome === 'failed' && changes.length > 0)
+  const begun = rows.some((row) => row.outcome === 'failed' && isBegun(row))
   const parts = [
     [count('not-started'), 'not begun'],
     [count('failed'), begun ? 'failed, some of them in part' : 'failed'],

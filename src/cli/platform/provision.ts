@@ -5,12 +5,11 @@ import type { CommandNeed } from '../../genesys/command-permissions.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
 import { planProvisioning, runProvisioning } from '../../genesys/provision-users.ts'
 import type { PlannedUser } from '../../genesys/provision-users.ts'
-import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { parseRecords, readInput } from '../input-file.ts'
 import type { Session } from '../session.ts'
 import { carryOut } from './carry-out.ts'
-import { outcomeColumns } from './outcome-rows.ts'
+import { exitCodeOfPlan, outcomeColumns } from './outcome-rows.ts'
 import type { OutcomeRow } from './outcome-rows.ts'
 import { requireNeeds } from './require-needs.ts'
 
@@ -29,8 +28,9 @@ export async function provision(
   await requireNeeds(session, platform, COMMAND_NEEDS.provision)
   const planned = await planProvisioning(platform, rows, signal)
   if (dryRun) {
-    await session.output.rows(planned.map(plannedRow), outcomeColumns('email'))
-    return EXIT.done
+    const outcomes = planned.map(plannedRow)
+    await session.output.rows(outcomes, outcomeColumns('email'))
+    return exitCodeOfPlan(outcomes)
   }
   await requireNeeds(session, platform, neededFor(planned))
   const losing = planned.filter(({ plan }) => takesAway(plan)).length
