@@ -35,15 +35,15 @@ function openSession() {
   return { session, stop, told }
 }
 
-const QUEUES = { what: 'queue', things: 'queues', concurrency: 2, nameOf: String }
+const QUEUES = { what: 'queue', thing: 'queue', concurrency: 2, nameOf: String }
 
 test('what was done of a thing that failed is told, and makes it partial', async (t) => {
   const cases = [
     [[DONE, SAME], 0, /^$/],
-    [[UNSHOWN], 0, /of 1: 1 written and not shown by the platform yet/],
-    [[FAILED, FAILED], 3, /of 2: 2 failed; run the same command again/],
-    [[FAILED, SAME], 4, /of 2: 1 failed;/],
-    [[IN_PART], 4, /of 1: 1 failed, some of them in part;/],
+    [[UNSHOWN], 0, /1 of 1 written and not shown by the platform yet/],
+    [[FAILED, FAILED], 3, /2 of 2 failed; run the same command again/],
+    [[FAILED, SAME], 4, /1 of 2 failed;/],
+    [[IN_PART], 4, /1 of 1 failed, some of them in part;/],
   ] as const
   for (const [ends, code, note] of cases) {
     const { session, told } = openSession()
@@ -87,7 +87,7 @@ test('an interruption waits ten seconds for what is in hand, then tells what is 
     ['changed', 'interrupted', 'interrupted', 'not-started'].map((outcome) => ({ outcome })),
   )
   t.match(notes, /finishing 2 queues in hand/)
-  t.match(session.resumption, /of 4: 1 not begun, 2 interrupted, .*; run the same command again/)
+  t.match(session.resumption, /1 of 4 not begun, 2 interrupted .*; run the same command again/)
 })
 
 test('a mistake in one thing hides no other', async (t) => {

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
 import { SMALL_WORLD, smallWorld } from '../../simulator/small-world.ts'
+import { World } from '../../simulator/world.ts'
 import { until } from '../end-to-end/support/until.ts'
 import { permctl, permctlInTerminal, startPermctl } from './support/permctl.ts'
 import type { Env } from './support/permctl.ts'
@@ -27,6 +29,22 @@ type Row = {
 function outcomes(stdout: string): Record<string, string> {
   const rows = JSON.parse(stdout) as Row[]
   return Object.fromEntries(rows.map(({ name, outcome }) => [name, outcome]))
+}
+
+function profileOf(env: Env): string {
+  return Object.entries(env)
+    .map((variable) => variable.join('='))
+    .join('\n')
+}
+
+/** Another organisation with the divisions of the small world, under other ids. */
+function emptyWorld(): World {
+  const world = new World({ ...smallWorld().organization, id: randomUUID(), name: 'Copy' })
+  for (const { name, home } of smallWorld().divisions.values()) {
+    const id = randomUUID()
+    world.divisions.set(id, { id, name, home })
+  }
+  return world
 }
 
 test('users list: JSON in a pipe, a table on a terminal', async (t) => {
@@ -68,22 +86,16 @@ test('users export: what comes out changes nothing when it goes in', async (t) =
 })
 
 test('users export: --without-ids is for another organisation', async (t) => {
-  const world = smallWorld()
-  const moved = [users.alice, users.bob, users.carol]
-  world.users.clear()
+  const world = emptyWorld()
   await using source = await startPlatform()
   await using copy = await startPlatform({ world })
   const existing = copy.simulator.addUser({ name: 'A', email: 'alice.adler@small.example' })
-  const lines = (env: Env): string =>
-    Object.entries(env)
-      .map((each) => each.join('='))
-      .join('\n')
-  const folder = t.testdir({ '.env.test': lines(source.env), '.env.copy': lines(copy.env) })
+  const folder = t.testdir({ '.env.test': profileOf(source.env), '.env.copy': profileOf(copy.env) })
   const exported = await permctl(['users', 'export', '--profile', 'test', '--without-ids'], {
     folder,
   })
   t.equal(exported.code, 0, exported.stderr)
-  for (const id of moved) t.notMatch(exported.stdout, id)
+  for (const id of [users.alice, users.bob]) t.notMatch(exported.stdout, id)
   const words = ['users', 'provision', '-', '--profile', 'copy']
   const { code, stdout, stderr } = await permctl(words, { folder, stdin: exported.stdout })
   t.equal(code, 0, stderr)
@@ -128,12 +140,12 @@ test('users provision: Ctrl-C on a terminal, once and twice', async (t) => {
   })
   await terminal.until(/1 of 2 users/)
   terminal.type('\u0003')
-  await terminal.until(/finishing 1 users in hand, .*; press Ctrl-C again to end at once/)
+  await terminal.until(/finishing 1 user in hand, .*; press Ctrl-C again to end at once/)
   terminal.type('\u0003')
   t.equal(await terminal.exited, 130)
   t.match(terminal.shown(), /alice\.adler@small\.example +changed/)
   t.match(terminal.shown(), /bob\.brandt@small\.example +interrupted/)
-  t.match(terminal.shown(), /interrupted: of 2: 1 interrupted.*run the same command again/)
+  t.match(terminal.shown(), /interrupted: 1 of 2 interrupted.*run the same command again/)
 })
 
 test('users provision: a dry run writes nothing, a second run changes nothing', async (t) => {
@@ -229,7 +241,7 @@ test('users provision: a part that fails is 4, with the correlation id; all that
   const words = ['users', 'provision', '-']
   const { code, stdout, stderr } = await permctl(words, { env, stdin: JOINERS })
   t.equal(code, 4)
-  t.match(stderr, /of 3: 1 failed; run the same command again/)
+  t.match(stderr, /1 of 3 failed; run the same command again/)
   const failed = (JSON.parse(stdout) as Row[]).find(({ outcome }) => outcome === 'failed')
   t.match(failed, {
     name: 'alice.adler@small.example',
@@ -272,7 +284,7 @@ test('users provision: Ctrl-C finishes the rows in hand; a second run does the o
   t.equal(found.filter((outcome) => outcome === 'not-started').length, 120 - done)
   t.ok(done >= 6 && done < 120)
   t.match(stderr, /finishing 6 users in hand, for 10 seconds at most; press Ctrl-C again/)
-  t.match(stderr, /interrupted: of 120: \d+ not begun; run the same command again to go on/)
+  t.match(stderr, /interrupted: \d+ of 120 not begun; run the same command again to go on/)
   simulator.faults.clear()
   const again = await permctl(['users', 'provision', '-'], { env, stdin })
   t.equal(again.code, 0, again.stderr)
@@ -301,7 +313,7 @@ test('users provision: a second Ctrl-C ends at once, and tells all that is known
     child.kill('SIGINT')
     const [stdout, [code]] = await ended
     t.equal(code, 130, told)
-    t.match(told, /interrupted: of 21: 14 not begun, 6 interrupted.*; run the same command again/)
+    t.match(told, /interrupted: 14 of 21 not begun, 6 interrupted.*; run the same command again/)
     if (output === 'json') {
       const found = Object.values(outcomes(stdout))
       t.equal(found.length, 21)

@@ -48,7 +48,7 @@ export async function applyManifest(
   if (losses !== undefined) await session.confirm(losses)
   return carryOut(session, {
     what: 'queue',
-    things: 'queues',
+    thing: 'queue',
     items: planned,
     nameOf: ({ wanted }) => wanted.name,
     concurrency: platform.write.concurrency,

@@ -8,8 +8,8 @@ import type { EndedItem, OutcomeRow } from './outcome-rows.ts'
 export type Undertaking<Item> = {
   /** Heads the column of names: `email`, `queue`. */
   readonly what: string
-  /** In messages: `users`. */
-  readonly things: string
+  /** In messages: `user`. */
+  readonly thing: string
   readonly items: readonly Item[]
   readonly nameOf: (item: Item) => string
   /** Items under way together; they are begun in their order. */
@@ -109,16 +109,17 @@ class CarryOut<Item> {
   }
 
   #finishing(): string {
-    const what = `finishing ${this.#inHand.length} ${this.#undertaking.things} in hand`
-    return `${what}, for ${FINISHING_MS / 1_000} seconds at most; press Ctrl-C again to end at once`
+    const { length } = this.#inHand
+    const things = length === 1 ? this.#undertaking.thing : `${this.#undertaking.thing}s`
+    return `finishing ${length} ${things} in hand, for ${FINISHING_MS / 1_000} seconds at most; press Ctrl-C again to end at once`
   }
 
   #end(item: Item, ended: EndedItem): void {
-    const { items, nameOf, things } = this.#undertaking
+    const { items, nameOf, thing } = this.#undertaking
     const row = outcomeRow(nameOf(item), ended)
     this.#ended.set(item, row)
     this.#print(row)
-    this.#session.progress.show(`${this.#ended.size} of ${items.length} ${things}`)
+    this.#session.progress.show(`${this.#ended.size} of ${items.length} ${thing}s`)
   }
 
   #rows(): readonly OutcomeRow[] {

@@ -131,9 +131,12 @@ export function summaryOf(rows: readonly OutcomeRow[], next: string): string {
   const parts = [
     [count('not-started'), 'not begun'],
     [count('failed'), begun ? 'failed, some of them in part' : 'failed'],
-    [count('interrupted'), 'interrupted, with what outcome is not known'],
+    [count('interrupted'), 'interrupted (what came of them is not known)'],
     [count('unconfirmed'), 'written and not shown by the platform yet'],
   ] as const
-  const told = parts.flatMap(([number, text]) => (number === 0 ? [] : `${number} ${text}`))
-  return told.length === 0 ? next : `of ${rows.length}: ${told.join(', ')}; ${next}`
+  const [first, ...others] = parts.filter(([number]) => number > 0)
+  if (first === undefined) return next
+  const told = [`${first[0]} of ${rows.length} ${first[1]}`]
+  for (const [number, text] of others) told.push(`${number} ${text}`)
+  return `${told.join(', ')}; ${next}`
 }

@@ -41,7 +41,7 @@ export async function provision(
   }
   return carryOut(session, {
     what: 'email',
-    things: 'users',
+    thing: 'user',
     items: planned,
     nameOf: ({ row }) => row.email,
     concurrency: platform.write.concurrency,
