@@ -25,12 +25,17 @@ export function differences(wanted: JsonObject, held: JsonObject, path = ''): Fi
   })
 }
 
-/** What is held with what is wanted laid over it: all else stays. Lists are replaced. */
+/**
+ * What is held with what is wanted laid over it: all else stays. Lists are replaced, and so is what
+ * has an `id`: the name of one thing is not that of another. Null takes a field away.
+ */
 export function merged(held: JsonObject, wanted: JsonObject): JsonObject {
   const result: Record<string, unknown> = { ...held }
   for (const [name, want] of Object.entries(wanted)) {
     const have = result[name]
-    result[name] = isObject(want) ? merged(isObject(have) ? have : {}, want) : want
+    if (want === null) delete result[name]
+    else if (!isObject(want) || 'id' in want) result[name] = want
+    else result[name] = merged(isObject(have) ? have : {}, want)
   }
   return result
 }
