@@ -12,8 +12,8 @@ export type FieldChange = {
 
 /**
  * Where what is held is not as wanted. Fields that are not named in `wanted` do not count, at any
- * depth; lists are compared as a whole, in their order. The platform leaves out what is empty or off:
- * such a field equals one that is not there.
+ * depth; lists are compared as a whole, in their order unless their items have ids. The platform
+ * leaves out what is empty or off: such a field equals one that is not there.
  */
 export function differences(wanted: JsonObject, held: JsonObject, path = ''): FieldChange[] {
   return Object.keys(wanted).flatMap((name): FieldChange[] => {
@@ -46,11 +46,22 @@ function meets(want: unknown, have: unknown): boolean {
     return (
       Array.isArray(have) &&
       want.length === have.length &&
-      want.every((item, at) => meets(item, have[at]))
+      want.every((item, at) => meets(item, counterpart(item, have) ?? have[at])) &&
+      have.every((item) => !hasId(item) || counterpart(item, want) !== undefined)
     )
   }
   if (isObject(want)) return isObject(have) && differences(want, have).length === 0
   return want === have
+}
+
+/** The item with the same id: the order of things that have ids is the platform's. */
+function counterpart(item: unknown, list: readonly unknown[]): unknown {
+  if (!hasId(item)) return undefined
+  return list.find((other) => hasId(other) && other.id === item.id)
+}
+
+function hasId(item: unknown): item is { readonly id: string } {
+  return isObject(item) && typeof item['id'] === 'string'
 }
 
 function isEmpty(value: unknown): boolean {

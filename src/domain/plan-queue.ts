@@ -88,7 +88,8 @@ export function memberChanges(
 export function creationOf(wanted: ResolvedQueue): readonly FieldChange[] {
   const { name, division, divisionId, settings, members = [] } = wanted
   const place = division === undefined ? [] : [['division', division ?? divisionId]]
-  const fields = [['name', name], ...place, ...Object.entries(settings)]
+  const named = Object.entries(settings).filter(([, value]) => value !== null)
+  const fields = [['name', name], ...place, ...named]
   const people = members.length === 0 ? [] : [['members/added', members.map(memberText)]]
   return [...fields, ...people].map(([field, after]) => {
     return { field: field as string, before: null, after }

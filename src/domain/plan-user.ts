@@ -145,7 +145,7 @@ function update(row: UserRow, current: PlatformUser, { divisionId }: PlanContext
   const fields: Record<string, string> = {}
   for (const field of PROFILE_FIELDS) {
     const after = row[field]
-    if (after === undefined || after === current[field]) continue
+    if (after === undefined || after.trim() === current[field].trim()) continue
     fields[field] = after
     changes.push({ field, before: current[field], after })
   }

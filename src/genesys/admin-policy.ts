@@ -59,7 +59,8 @@ export async function readAll<Item extends { readonly id: string }>(
   const { concurrency } = client
   const { items, complete } = await readListing(listing, { concurrency, progress })
   if (complete) return items
-  const message = `${listing.name}: the platform lists ${items.length} of them and no more`
+  const advice = listing.advice === undefined ? '' : `: ${listing.advice}`
+  const message = `${listing.name}: the platform lists ${items.length} of them and no more${advice}`
   throw new Failure('upstream-refused', message)
 }
 

@@ -158,8 +158,8 @@ export function runQueues(
       if (action === 'none' && current !== undefined) {
         return { outcome: 'unchanged', id: current.id, changes: [] }
       }
-      const planned = allowRemoval ? (difference?.removeMembers ?? []) : []
-      const mayRemove = new Set(planned.map(({ id }) => id))
+      const leaving = allowRemoval ? (difference?.removeMembers ?? []) : []
+      const mayRemove = new Set(leaving.map(({ id }) => id))
       return applyQueue(platform, wanted, current, { mayRemove, written, signal })
     },
     onEnd,

@@ -1,3 +1,4 @@
+import type { Models } from 'purecloud-platform-client-v2'
 import { Failure } from '../domain/failure.ts'
 import { changesOfStep, planUser, takesAway } from '../domain/plan-user.ts'
 import type { NewUser, PlanContext, PlatformUser, UserStep } from '../domain/plan-user.ts'
@@ -118,7 +119,7 @@ class UserProvisioning {
     const creation = createOnce<PlatformUser>({
       client: write,
       operation: 'POST /api/v2/users',
-      send: (sdk) => sdk.users.postUsers(user),
+      send: (sdk) => sdk.users.postUsers(user satisfies Models.CreateUser),
       read: mapPlatformUser,
       // What the search does not know yet, the listings do.
       find: async () => {
@@ -198,7 +199,7 @@ class UserProvisioning {
       case 'profile': {
         const fields = step.kind === 'state' ? { state: step.state } : step.fields
         const answer = await write.call(policy, (sdk) =>
-          sdk.users.patchUser(id, { ...fields, version }),
+          sdk.users.patchUser(id, { ...fields, version } satisfies Models.UpdateUser),
         )
         return mapPlatformUser(answer)
       }

@@ -156,9 +156,9 @@ test('a queue that somebody else has just created is found, also where it shows 
   const { platform, simulator } = context
   const manifest = readQueueManifest({ queues: [{ name: 'Returns', members: [users.alice] }] })
   const both = await Promise.all([apply(platform, manifest), apply(platform, manifest)])
-  const outcomes = both.map((ends) => outcomesOf(ends)['Returns'])
-  t.ok(outcomes.includes('created'))
-  t.notOk(outcomes.includes('failed'))
+  const outcomes = new Set(both.map((ends) => outcomesOf(ends)['Returns']))
+  t.ok(outcomes.has('created'))
+  t.notOk(outcomes.has('failed'))
   const named = simulator.world.queues.list().filter(({ name }) => name === 'Returns')
   t.equal(named.length, 1)
 })

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { USER_STATES } from '../../src/domain/user-row.ts'
 import type { UserRow } from '../../src/domain/user-row.ts'
-import { listUsers } from '../../src/genesys/find-users.ts'
+import { findUsersByEmail, listUsers } from '../../src/genesys/find-users.ts'
 import type { Platform } from '../../src/genesys/platform-client.ts'
 import type { Provisioned } from '../../src/genesys/provision-user.ts'
 import { planProvisioning, runProvisioning } from '../../src/genesys/provision-users.ts'
@@ -242,6 +242,37 @@ test('what misses a field that an update relies on stops before anything is writ
   }
 })
 
+test('a search whose answer takes several pages is read to its end', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const people = Array.from({ length: 50 }, (_, at) => `many${at}@small.example`)
+  for (const [at, email] of people.entries()) {
+    for (const state of ['deleted', 'deleted', 'active'] as const) {
+      simulator.addUser({ name: `Many ${at}`, email, state, title: state })
+    }
+  }
+  const found = await findUsersByEmail(platform.read, people, signal)
+  t.equal(found.size, 50)
+  t.ok([...found.values()].every(({ title }) => title === 'active'))
+  t.equal(simulator.requests.of(`POST ${SEARCH}`), 2)
+})
+
+test('more inactive users than the platform lists are told with a way out', async (t) => {
+  await using context = await openUnderTest({ inactiveListingLimit: 10_000 })
+  const { platform, simulator } = context
+  simulator.faults.add({ match: { path: /state=inactive/ }, kind: 'wrong-total', total: 10_400 })
+  const world = Array.from({ length: 10_001 }, (_, at) => {
+    return simulator.addUser({
+      name: `Past ${at}`,
+      email: `p${at}@small.example`,
+      state: 'inactive',
+    })
+  })
+  t.equal(world.length, 10_001)
+  const work = listUsers(platform.read, { states: ['active', 'inactive'], signal })
+  await t.rejects(work, { message: /lists 10000 of them and no more: with --state active/ })
+})
+
 test('a search that leaves somebody out is broken; a page that does is never the whole', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
@@ -312,7 +343,7 @@ test('steps that were done before a failure are told beside it', async (t) => {
     path: /divisions\/[^/]+\/objects/,
   }
   simulator.faults.add({ match, kind: 'status', status: 403 })
-  const rows = [{ place: 'line 2', email: ALICE, title: 'Lead', division: 'Sales' }]
+  const rows = [{ place: 'line 2', email: ALICE, title: 'Lead', division: 'Support' }]
   const [ended] = (await provision(platform, rows)).values()
   t.match(ended, { state: 'failed', created: false, id: users.alice })
   t.same(ended?.state === 'failed' && ended.changes.map(({ field }) => field), ['title'])
