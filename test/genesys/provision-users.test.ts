@@ -203,6 +203,33 @@ test('an email that stays taken and unlisted is told with what to do', async (t)
   t.match(again.get(NEW.email), { failure: { code: 'conflict', upstream: { status: 409 } } })
 })
 
+test('a search that leaves out an email does not make a user new', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  for (const field of ['email', 'name']) {
+    simulator.faults.clear()
+    simulator.faults.add({ match: { path: SEARCH }, kind: 'drop-field', field })
+    const work = planProvisioning(platform, [{ ...NEW, email: ALICE }], signal)
+    await t.rejects(work, { code: 'upstream-broken', message: field })
+  }
+})
+
+test('an email that is taken is known by more than one code', async (t) => {
+  for (const code of ['user.already.exists', 'duplicate.email', 'general.conflict']) {
+    await using context = await openUnderTest()
+    const { platform, simulator } = context
+    const planned = await planProvisioning(platform, [NEW], signal)
+    simulator.addUser({ name: 'Nina Neu', email: NEW.email, divisionId: divisions.sales })
+    const match = { method: 'POST', path: '/api/v2/users' }
+    simulator.faults.add({ match, kind: 'status', status: 400, code, times: 1 })
+    const ends: Ended<Provisioned>[] = []
+    const onEnd = (_: unknown, ended: Ended<Provisioned>): void => void ends.push(ended)
+    const options = { allowRemoval: false, stop: signal, signal, onEnd }
+    await runProvisioning(platform, planned, options)
+    t.match(ends, [{ state: 'done', value: { outcome: 'changed' } }], code)
+  }
+})
+
 test('a refusal that only sounds like a taken email is one', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
