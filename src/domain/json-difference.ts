@@ -12,8 +12,8 @@ export type FieldChange = {
 
 /**
  * Where what is held is not as wanted. Fields that are not named in `wanted` do not count, at any
- * depth; lists are compared as a whole, in their order. The platform leaves out what is empty or off:
- * such a field equals one that is not there.
+ * depth; lists are compared as a whole, in their order unless their items have ids. The platform
+ * leaves out what is empty or off: such a field equals one that is not there.
  */
 export function differences(wanted: JsonObject, held: JsonObject, path = ''): FieldChange[] {
   return Object.keys(wanted).flatMap((name): FieldChange[] => {
@@ -25,12 +25,17 @@ export function differences(wanted: JsonObject, held: JsonObject, path = ''): Fi
   })
 }
 
-/** What is held with what is wanted laid over it: all else stays. Lists are replaced. */
+/**
+ * What is held with what is wanted laid over it: all else stays. Lists are replaced, and so is what
+ * has an `id`: the name of one thing is not that of another. Null takes a field away.
+ */
 export function merged(held: JsonObject, wanted: JsonObject): JsonObject {
   const result: Record<string, unknown> = { ...held }
   for (const [name, want] of Object.entries(wanted)) {
     const have = result[name]
-    result[name] = isObject(want) ? merged(isObject(have) ? have : {}, want) : want
+    if (want === null) delete result[name]
+    else if (!isObject(want) || 'id' in want) result[name] = want
+    else result[name] = merged(isObject(have) ? have : {}, want)
   }
   return result
 }
@@ -41,11 +46,22 @@ function meets(want: unknown, have: unknown): boolean {
     return (
       Array.isArray(have) &&
       want.length === have.length &&
-      want.every((item, at) => meets(item, have[at]))
+      want.every((item, at) => meets(item, counterpart(item, have) ?? have[at])) &&
+      have.every((item) => !hasId(item) || counterpart(item, want) !== undefined)
     )
   }
   if (isObject(want)) return isObject(have) && differences(want, have).length === 0
   return want === have
+}
+
+/** The item with the same id: the order of things that have ids is the platform's. */
+function counterpart(item: unknown, list: readonly unknown[]): unknown {
+  if (!hasId(item)) return undefined
+  return list.find((other) => hasId(other) && other.id === item.id)
+}
+
+function hasId(item: unknown): item is { readonly id: string } {
+  return isObject(item) && typeof item['id'] === 'string'
 }
 
 function isEmpty(value: unknown): boolean {

@@ -9,14 +9,17 @@ export type Shape =
   | {
       readonly kind: 'text'
       readonly maxLength: number
-      /** May be empty, and may have several lines: neither unless said. */
+      /** May be empty, have several lines, begin or end with a space: none of it unless said. */
       readonly empty?: boolean
       readonly lines?: boolean
+      readonly spaces?: boolean
     }
   | { readonly kind: 'flag' }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'number'; readonly min: number; readonly max: number; readonly whole: boolean }
   | { readonly kind: 'list'; readonly of: Shape; readonly maxItems: number }
+  /** An object that somebody else checks. */
+  | { readonly kind: 'opaque' }
   | ObjectShape
 
 /** Names nothing but these fields. */
@@ -24,6 +27,8 @@ export type ObjectShape = {
   readonly kind: 'object'
   readonly fields: Readonly<Record<string, Shape>>
   readonly required?: readonly string[]
+  /** May be null, which takes it away. */
+  readonly nullable?: boolean
 }
 
 export function isObject(value: unknown): value is JsonObject {
@@ -40,6 +45,10 @@ export function checkShape(value: unknown, shape: Shape, path: string, faults: F
       return checkObject(value, shape, path, faults)
     case 'list':
       return checkList(value, shape, path, faults)
+    case 'opaque':
+      if (isObject(value)) return true
+      faults.add(path, 'must be an object')
+      return false
     default: {
       const message = faultOf(value, shape)
       if (message !== undefined) faults.add(path, message)
@@ -50,10 +59,11 @@ export function checkShape(value: unknown, shape: Shape, path: string, faults: F
 
 function checkObject(
   value: unknown,
-  { fields, required = [] }: ObjectShape,
+  { fields, required = [], nullable = false }: ObjectShape,
   path: string,
   faults: FaultList,
 ): boolean {
+  if (value === null && nullable) return true
   if (!isObject(value)) {
     faults.add(path, 'must be an object')
     return false
@@ -97,7 +107,7 @@ function checkList(
 
 function faultOf(
   value: unknown,
-  shape: Exclude<Shape, { kind: 'object' | 'list' }>,
+  shape: Exclude<Shape, { kind: 'object' | 'list' | 'opaque' }>,
 ): string | undefined {
   switch (shape.kind) {
     case 'flag':
@@ -122,12 +132,12 @@ function faultOf(
 
 function textFault(
   value: unknown,
-  { maxLength, empty = false, lines = false }: Extract<Shape, { kind: 'text' }>,
+  { maxLength, empty = false, lines = false, spaces = false }: Extract<Shape, { kind: 'text' }>,
 ): string | undefined {
   if (typeof value !== 'string') return 'must be a text'
   if (value.length > maxLength) return `must have at most ${maxLength} characters`
-  if (!empty && value === '') return 'must not be empty'
-  if (value !== value.trim()) return 'must not begin or end with a space'
+  if (!empty && (spaces ? value.trim() : value) === '') return 'must not be empty'
+  if (!spaces && value !== value.trim()) return 'must not begin or end with a space'
   const shown = lines ? value.replaceAll(/[\n\r\t]/g, '') : value
   return hasControls(shown) ? 'must not contain control characters' : undefined
 }

@@ -65,12 +65,21 @@ export function isAsWanted(difference: QueueDifference): boolean {
 /** The difference as people read it, members as two lists. */
 export function changesOf(difference: QueueDifference): readonly FieldChange[] {
   const { settings, division, addMembers, removeMembers } = difference
-  const changes = division === undefined ? [...settings] : [...settings, division]
-  if (addMembers.length > 0) {
-    changes.push({ field: 'members/added', before: null, after: addMembers.map(memberText) })
+  const moved = division === undefined ? [] : [division]
+  return [...settings, ...moved, ...memberChanges(addMembers, removeMembers)]
+}
+
+/** Members who come and go, as people read it. */
+export function memberChanges(
+  added: readonly QueueMember[],
+  removed: readonly QueueMember[],
+): readonly FieldChange[] {
+  const changes: FieldChange[] = []
+  if (added.length > 0) {
+    changes.push({ field: 'members/added', before: null, after: added.map(memberText) })
   }
-  if (removeMembers.length > 0) {
-    changes.push({ field: 'members/removed', before: removeMembers.map(memberText), after: null })
+  if (removed.length > 0) {
+    changes.push({ field: 'members/removed', before: removed.map(memberText), after: null })
   }
   return changes
 }
@@ -79,7 +88,8 @@ export function changesOf(difference: QueueDifference): readonly FieldChange[] {
 export function creationOf(wanted: ResolvedQueue): readonly FieldChange[] {
   const { name, division, divisionId, settings, members = [] } = wanted
   const place = division === undefined ? [] : [['division', division ?? divisionId]]
-  const fields = [['name', name], ...place, ...Object.entries(settings)]
+  const named = Object.entries(settings).filter(([, value]) => value !== null)
+  const fields = [['name', name], ...place, ...named]
   const people = members.length === 0 ? [] : [['members/added', members.map(memberText)]]
   return [...fields, ...people].map(([field, after]) => {
     return { field: field as string, before: null, after }
@@ -94,6 +104,6 @@ function without(
   return members.filter(({ id }) => !ids.has(id))
 }
 
-function memberText({ id, name }: QueueMember): string {
+export function memberText({ id, name }: QueueMember): string {
   return name === '' || name === id ? id : `${name} (${id})`
 }

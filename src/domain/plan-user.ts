@@ -74,6 +74,24 @@ export function planUser(
   return row.state === 'deleted' ? deletion(current) : update(row, current, context)
 }
 
+/** The part of a plan's changes that one of its steps makes. */
+export function changesOfStep(
+  step: UserStep,
+  changes: readonly FieldChange[],
+): readonly FieldChange[] {
+  return changes.filter(({ field }) => {
+    switch (step.kind) {
+      case 'profile':
+        return Object.hasOwn(step.fields, field)
+      case 'division':
+        return field === 'division'
+      case 'state':
+      case 'delete':
+        return field === 'state'
+    }
+  })
+}
+
 /** Whether the plan takes something away from a user that cannot be had back by another row. */
 export function takesAway(plan: UserPlan): boolean {
   return (
@@ -127,7 +145,7 @@ function update(row: UserRow, current: PlatformUser, { divisionId }: PlanContext
   const fields: Record<string, string> = {}
   for (const field of PROFILE_FIELDS) {
     const after = row[field]
-    if (after === undefined || after === current[field]) continue
+    if (after === undefined || after.trim() === current[field].trim()) continue
     fields[field] = after
     changes.push({ field, before: current[field], after })
   }

@@ -20,7 +20,7 @@ export const USER_COLUMNS = [
 
 /**
  * What is wanted of one user, found by its email without case. A field that is left out is left
- * alone; an empty `department` or `title` is emptied.
+ * alone; an empty `department` or `title` is emptied; spaces around texts do not count.
  */
 export type UserRow = {
   /** Where it stands in the file, for messages: `line 3`. */
@@ -45,10 +45,10 @@ const SHAPE: ObjectShape = {
   required: ['email'],
   fields: {
     email: { kind: 'text', maxLength: 254 },
-    name: { kind: 'text', maxLength: 256 },
+    name: { kind: 'text', maxLength: 256, spaces: true },
     division: { kind: 'text', maxLength: 256 },
-    department: { kind: 'text', maxLength: 256, empty: true },
-    title: { kind: 'text', maxLength: 256, empty: true },
+    department: { kind: 'text', maxLength: 256, empty: true, spaces: true },
+    title: { kind: 'text', maxLength: 256, empty: true, spaces: true },
     state: { kind: 'choice', values: USER_STATES },
     id: { kind: 'text', maxLength: 36 },
   },
@@ -57,6 +57,17 @@ const SHAPE: ObjectShape = {
 /** The key under which a user is found: the platform overlooks case in emails. */
 export function emailKey(email: string): string {
   return email.toLowerCase()
+}
+
+/** Spaces around a text come from the platform or a spreadsheet; nobody means them. */
+function trimmed(row: Omit<UserRow, 'place'>): Omit<UserRow, 'place'> {
+  const { name, department, title } = row
+  return {
+    ...row,
+    ...(name !== undefined && { name: name.trim() }),
+    ...(department !== undefined && { department: department.trim() }),
+    ...(title !== undefined && { title: title.trim() }),
+  }
 }
 
 /**
@@ -74,7 +85,7 @@ export function readUserRows(
   const placesByEmail = new Map<string, string>()
   const rows = items.flatMap(({ place, value }): UserRow[] => {
     if (!checkShape(value, SHAPE, place, faults)) return []
-    const user = { ...(value as Omit<UserRow, 'place'>), place }
+    const user = { ...trimmed(value as Omit<UserRow, 'place'>), place }
     const field = `${place}/email`
     if (!EMAIL.test(user.email)) faults.add(field, 'must be an email address')
     const before = placesByEmail.get(emailKey(user.email))

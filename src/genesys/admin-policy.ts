@@ -59,7 +59,8 @@ export async function readAll<Item extends { readonly id: string }>(
   const { concurrency } = client
   const { items, complete } = await readListing(listing, { concurrency, progress })
   if (complete) return items
-  const message = `${listing.name}: the platform lists ${items.length} of them and no more`
+  const advice = listing.advice === undefined ? '' : `: ${listing.advice}`
+  const message = `${listing.name}: the platform lists ${items.length} of them and no more${advice}`
   throw new Failure('upstream-refused', message)
 }
 
@@ -70,8 +71,16 @@ export function lookAgainMs(times: number): number {
   return FIRST_PAUSE_MS * 2 ** (times - 1)
 }
 
-/** Whether creating was refused because the name or email is taken: seen as 409, and as 400. */
+/** Words in the codes of a 400 that say so, as a part between points: `user.already.exists`. */
+const TAKEN = /(?:^|\.)(?:exists?|duplicated?|conflict|unique)(?:\.|$)/i
+const MISSING = /(?:^|\.)(?:not|non?|doesnt|missing)(?:\.|$)/i
+
+/**
+ * Whether creating was refused because the name or email is taken: seen as 409, and as 400. A 400
+ * that says that something does not exist is none.
+ */
 export function isTaken({ upstream }: Failure): boolean {
   if (upstream?.status === 409) return true
-  return upstream?.status === 400 && /exist|duplicate|conflict/i.test(upstream.code)
+  const code = upstream?.status === 400 ? upstream.code : ''
+  return TAKEN.test(code) && !MISSING.test(code)
 }

@@ -1,7 +1,13 @@
 import { Failure } from '../domain/failure.ts'
 import { merged } from '../domain/json-difference.ts'
 import type { FieldChange } from '../domain/json-difference.ts'
-import { changesOf, compareQueue, creationOf, isAsWanted } from '../domain/plan-queue.ts'
+import {
+  compareQueue,
+  creationOf,
+  isAsWanted,
+  memberChanges,
+  memberText,
+} from '../domain/plan-queue.ts'
 import type {
   PlatformQueue,
   QueueDifference,
@@ -14,10 +20,12 @@ import { sleep } from './clock.ts'
 import { createOnce } from './create-once.ts'
 import { chunksOf } from './find-users.ts'
 import { refusalStatus } from './login-failure.ts'
-import { mapQueue, updateBody } from './map-queue.ts'
+import { mapQueue } from './map-queue.ts'
 import type { Platform, PlatformSession } from './platform-client.ts'
 import { findQueue, readMembers, readQueue } from './read-queues.ts'
 import { isUnclear } from './unclear-outcome.ts'
+import { updateQueue } from './update-queue.ts'
+import type { Written } from './written.ts'
 
 export type AppliedQueue = {
   /** `unconfirmed`: all was written, and the platform does not show it yet. */
@@ -28,8 +36,10 @@ export type AppliedQueue = {
 }
 
 export type ApplyOptions = {
-  /** Members may be removed. */
-  readonly allowRemoval: boolean
+  /** Ids of the members whom the plan removes; anybody else who would have to go is a conflict. */
+  readonly mayRemove: ReadonlySet<string>
+  /** Is told each write as it succeeds. */
+  readonly written: Written
   readonly signal: AbortSignal
 }
 
@@ -40,20 +50,25 @@ const CREATE_TIMEOUT_MS = 5 * 60_000
 const MAX_SETBACKS = 5
 /** Looks at what was written: half a second, one, two … after each other. */
 const MAX_LOOKS = 6
+/** Looks at a name that is taken and not listed yet: one second, two, four … after each other. */
+const LOOKS_FOR_TAKEN = 6
+const MAX_NAMES = 5
+
+const EDIT_MEMBERS = 'routing:queue:edit or routing:queueMember:manage'
 
 /**
  * Makes one queue as wanted and waits until it shows. It is created where the name is free; where
  * somebody else has created it meanwhile, that queue is compared and changed instead. An update is
  * merged with what was read right before, so that what the manifest does not name stays.
- * @param knownId the queue as the plan found it; undefined when there was none
+ * @param known the queue as the plan found it; undefined when there was none
  */
 export function applyQueue(
   platform: Platform,
   wanted: ResolvedQueue,
-  knownId: string | undefined,
+  known: PlatformQueue | undefined,
   options: ApplyOptions,
 ): Promise<AppliedQueue> {
-  return new QueueApplication(platform, wanted, options).run(knownId)
+  return new QueueApplication(platform, wanted, options).run(known)
 }
 
 type Held = { readonly queue: PlatformQueue; readonly members: readonly QueueMember[] | undefined }
@@ -62,9 +77,9 @@ class QueueApplication {
   readonly #platform: Platform
   readonly #wanted: ResolvedQueue
   readonly #options: ApplyOptions
-  /** By field: what was written, or may have been. */
-  readonly #changes = new Map<string, FieldChange>()
-  #created = false
+  /** By id. */
+  readonly #added = new Map<string, QueueMember>()
+  readonly #removed = new Map<string, QueueMember>()
   #setbacks = 0
 
   constructor(platform: Platform, wanted: ResolvedQueue, options: ApplyOptions) {
@@ -73,41 +88,51 @@ class QueueApplication {
     this.#options = options
   }
 
-  async run(knownId: string | undefined): Promise<AppliedQueue> {
-    const found = knownId === undefined ? await this.#create() : await this.#read(knownId)
+  async run(known: PlatformQueue | undefined): Promise<AppliedQueue> {
+    const { written } = this.#options
+    if (known !== undefined) written.found(known.id)
+    const found = known === undefined ? await this.#create() : await this.#read(known.id)
     if (found === undefined) throw gone(this.#wanted.name)
     let held = found
-    const { id } = held.queue
+    const seen = known ?? held.queue
     for (;;) {
       const difference = compareQueue(this.#wanted, held.queue, held.members)
       if (isAsWanted(difference)) break
-      if (difference.removeMembers.length > 0 && !this.#options.allowRemoval) {
-        const message = `queue ${this.#wanted.name} would lose members, which was not asked for`
-        throw new Failure('conflict', message)
-      }
-      if (await this.#write(held.queue, difference)) break
+      this.#refuseUnplanned(difference)
+      if (await this.#write(seen, difference)) break
       // What was created a moment ago may not show yet.
-      const again = await this.#read(id)
-      if (again === undefined && !this.#created) throw gone(this.#wanted.name)
+      const again = await this.#read(seen.id)
+      if (again === undefined && !written.created) throw gone(this.#wanted.name)
       held = again ?? held
     }
-    return this.#done(id)
+    return this.#done(seen.id)
+  }
+
+  /** Who has become a member since the plan was made was not asked about. */
+  #refuseUnplanned({ removeMembers }: QueueDifference): void {
+    const { mayRemove } = this.#options
+    const names = removeMembers.filter(({ id }) => !mayRemove.has(id)).map(memberText)
+    if (names.length === 0) return
+    const rest = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : ''
+    const shown = `${names.slice(0, MAX_NAMES).join(', ')}${rest}`
+    const message = `queue ${this.#wanted.name} would lose members, which was not asked for: ${shown}`
+    throw new Failure('conflict', message)
   }
 
   async #done(id: string): Promise<AppliedQueue> {
-    const changes = [...this.#changes.values()]
-    if (!this.#created && changes.length === 0) return { outcome: 'unchanged', id, changes }
+    const { created, changes } = this.#options.written
+    if (!created && changes.length === 0) return { outcome: 'unchanged', id, changes }
     const shown = await this.#isShown(id)
-    const outcome = this.#created ? 'created' : 'changed'
+    const outcome = created ? 'created' : 'changed'
     return { outcome: shown ? outcome : 'unconfirmed', id, changes }
   }
 
   async #create(): Promise<Held> {
     const { read, write } = this.#platform
     const { name, divisionId, settings } = this.#wanted
-    const { signal } = this.#options
+    const { signal, written } = this.#options
     const division = divisionId === undefined ? {} : { division: { id: divisionId } }
-    const body = { name, ...division, ...settings }
+    const body = merged({ name, ...division }, settings)
     const creation = createOnce<PlatformQueue>({
       client: write,
       operation: 'POST /api/v2/routing/queues',
@@ -116,6 +141,7 @@ class QueueApplication {
       find: () => findQueue(read, name, signal),
       mayExist: true,
       isTaken,
+      whenTaken: { looks: LOOKS_FOR_TAKEN, advice: 'it may show in a minute: run it again' },
       attempts: CREATE_ATTEMPTS,
       timeoutMs: CREATE_TIMEOUT_MS,
       pauseMs: pauseAsTold,
@@ -123,11 +149,10 @@ class QueueApplication {
     })
     const { item: queue, outcome } = await needing(write, 'routing:queue:add', creation)
     if (outcome !== 'existing') {
-      this.#created = true
-      const withoutMembers = { ...this.#wanted, members: [] }
-      this.#note(creationOf(withoutMembers))
+      written.create(queue.id, creationOf({ ...this.#wanted, members: [] }))
       return { queue, members: [] }
     }
+    written.found(queue.id)
     return { queue, members: await this.#readMembers(queue) }
   }
 
@@ -142,10 +167,9 @@ class QueueApplication {
   }
 
   /** False when the queue has to be read and compared again, a little later. */
-  async #write(queue: PlatformQueue, difference: QueueDifference): Promise<boolean> {
+  async #write(seen: PlatformQueue, difference: QueueDifference): Promise<boolean> {
     try {
-      await this.#writeAll(queue, difference)
-      this.#note(changesOf(difference))
+      await this.#writeAll(seen, difference)
       return true
     } catch (error) {
       const { signal } = this.#options
@@ -153,62 +177,85 @@ class QueueApplication {
       this.#setbacks += 1
       const passing = refusalStatus(error) === 409 || isUnclear(error)
       if (!passing || this.#setbacks > MAX_SETBACKS) throw error
-      if (isUnclear(error)) this.#note(changesOf(difference))
       await sleep(this.#platform.write.clock, lookAgainMs(this.#setbacks), signal)
       return false
     }
   }
 
-  #note(changes: readonly FieldChange[]): void {
-    for (const change of changes) this.#changes.set(change.field, change)
-  }
-
-  async #writeAll(queue: PlatformQueue, difference: QueueDifference): Promise<void> {
-    const { id } = queue
+  async #writeAll(seen: PlatformQueue, difference: QueueDifference): Promise<void> {
+    const { written, signal } = this.#options
     const { settings, division, addMembers, removeMembers } = difference
     if (settings.length > 0) {
-      const body = { ...merged(updateBody(queue), this.#wanted.settings) }
-      await this.#call((sdk) => sdk.routing.putRoutingQueue(id, body))
+      const update = { seen, settings: this.#wanted.settings, written, signal }
+      if (!(await updateQueue(this.#platform, update))) throw gone(this.#wanted.name)
     }
-    const { divisionId } = this.#wanted
-    if (division !== undefined && divisionId !== undefined) {
-      // Moving to where it is changes nothing.
-      await this.#call(
-        (sdk) => sdk.authorization.postAuthorizationDivisionObject(divisionId, 'QUEUE', [id]),
-        true,
-      )
-    }
-    await this.#writeMembers(id, addMembers, false)
-    await this.#writeMembers(id, removeMembers, true)
+    if (division !== undefined) await this.#move(seen.id, division)
+    await this.#writeMembers(seen.id, addMembers, false)
+    await this.#writeMembers(seen.id, removeMembers, true)
   }
 
-  /** Adding who is in and removing who is not change nothing: either may be sent twice. */
+  async #move(id: string, change: FieldChange): Promise<void> {
+    const { divisionId } = this.#wanted
+    if (divisionId === undefined) return
+    await this.#call(
+      'routing:queue:edit',
+      (sdk) => sdk.authorization.postAuthorizationDivisionObject(divisionId, 'QUEUE', [id]),
+      () => this.#options.written.note([change]),
+    )
+  }
+
   async #writeMembers(id: string, members: readonly QueueMember[], remove: boolean): Promise<void> {
+    const done = remove ? this.#removed : this.#added
     for (const some of chunksOf(members, MEMBERS_PER_CALL)) {
       const ids = some.map((member) => ({ id: member.id }))
       await this.#call(
+        EDIT_MEMBERS,
         (sdk) => sdk.routing.postRoutingQueueMembers(id, ids, { _delete: remove }),
-        true,
+        () => {
+          for (const member of some) done.set(member.id, member)
+          const changes = memberChanges([...this.#added.values()], [...this.#removed.values()])
+          this.#options.written.note(changes)
+        },
       )
     }
   }
 
-  #call(run: (sdk: PlatformSession) => Promise<unknown>, idempotent = false): Promise<unknown> {
+  /**
+   * A call that may be sent twice: adding who is in, removing who is not and moving to where it is
+   * change nothing. `note` is called when it was executed, or may have been.
+   */
+  async #call(
+    permission: string,
+    run: (sdk: PlatformSession) => Promise<unknown>,
+    note: () => void,
+  ): Promise<void> {
     const { write } = this.#platform
-    const policy = { ...writePolicy(this.#options.signal), idempotent }
-    return needing(write, 'routing:queue:edit', write.call(policy, run))
+    const policy = { ...writePolicy(this.#options.signal), idempotent: true }
+    try {
+      await needing(write, permission, write.call(policy, run))
+    } catch (error) {
+      if (isUnclear(error)) note()
+      throw error
+    }
+    note()
   }
 
   /** Waits, not for long, until a reader sees the queue as wanted: a second run finds it equal. */
   async #isShown(id: string): Promise<boolean> {
-    for (let look = 1; look <= MAX_LOOKS; look++) {
-      const held = await this.#read(id)
-      if (held !== undefined) {
-        if (isAsWanted(compareQueue(this.#wanted, held.queue, held.members))) return true
+    try {
+      for (let look = 1; look <= MAX_LOOKS; look++) {
+        const held = await this.#read(id)
+        if (held !== undefined) {
+          if (isAsWanted(compareQueue(this.#wanted, held.queue, held.members))) return true
+        }
+        if (look < MAX_LOOKS) {
+          await sleep(this.#platform.read.clock, lookAgainMs(look), this.#options.signal)
+        }
       }
-      if (look < MAX_LOOKS) {
-        await sleep(this.#platform.read.clock, lookAgainMs(look), this.#options.signal)
-      }
+    } catch (error) {
+      this.#options.signal.throwIfAborted()
+      // All was written, whether it can be read or not.
+      if (!(error instanceof Failure)) throw error
     }
     return false
   }

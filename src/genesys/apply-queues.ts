@@ -18,7 +18,7 @@ import { findUsersByEmail, findUsersById } from './find-users.ts'
 import { updateBody } from './map-queue.ts'
 import type { Platform, PlatformClient } from './platform-client.ts'
 import { isPlatformId } from './platform-id.ts'
-import { listQueues, readMembers } from './read-queues.ts'
+import { listQueues, misspelt, queueKey, readMembers } from './read-queues.ts'
 import { runItems } from './run-items.ts'
 import type { Ended } from './run-items.ts'
 
@@ -34,7 +34,7 @@ export type PlannedQueue = {
 
 /**
  * Looks up everything that a manifest names and compares; writes nothing. Throws `invalid` with
- * every division and member that nobody has.
+ * every division and member that nobody has, and every name that differs from the queue's in its case.
  */
 export async function planQueues(
   { read }: Pick<Platform, 'read'>,
@@ -45,6 +45,7 @@ export async function planQueues(
     listQueues(read, signal),
     resolveQueues(read, queues, signal),
   ])
+  refuseMisspelt(queues, listed)
   const byName = new Map(listed.map((queue) => [queue.name, queue]))
   return concurrently(wanted, read.concurrency, async (queue): Promise<PlannedQueue> => {
     const current = byName.get(queue.name)
@@ -61,6 +62,17 @@ export async function planQueues(
     const action = changes.length === 0 ? 'none' : 'change'
     return { wanted: queue, current, action, changes, difference }
   })
+}
+
+function refuseMisspelt(queues: readonly WantedQueue[], listed: readonly PlatformQueue[]): void {
+  const faults = new FaultList()
+  const names = new Set(listed.map(({ name }) => name))
+  const byKey = new Map(listed.map((queue) => [queueKey(queue.name), queue]))
+  for (const [at, { name }] of queues.entries()) {
+    const found = names.has(name) ? undefined : byKey.get(queueKey(name))
+    if (found !== undefined) faults.add(`queues/${at}/name`, misspelt(found))
+  }
+  faults.throwIfAny()
 }
 
 async function resolveQueues(
@@ -123,7 +135,7 @@ function memberKey(text: string): string {
 }
 
 export type RunQueues = {
-  /** Whether queues whose plan removes members may lose them; others never do. */
+  /** Whether members whom a plan removes may be removed; others never are. */
   readonly allowRemoval: boolean
   /** Ends what runs at once. */
   readonly signal: AbortSignal
@@ -141,13 +153,14 @@ export function runQueues(
   return runItems(planned, {
     limit: platform.write.concurrency,
     stop,
-    run: async ({ wanted, current, action, difference }): Promise<AppliedQueue> => {
+    divisionOf: ({ wanted, current }) => current?.divisionId ?? wanted.divisionId ?? '',
+    run: async ({ wanted, current, action, difference }, written): Promise<AppliedQueue> => {
       if (action === 'none' && current !== undefined) {
         return { outcome: 'unchanged', id: current.id, changes: [] }
       }
-      const loses = (difference?.removeMembers.length ?? 0) > 0
-      const options = { allowRemoval: allowRemoval && loses, signal }
-      return applyQueue(platform, wanted, current?.id, options)
+      const leaving = allowRemoval ? (difference?.removeMembers ?? []) : []
+      const mayRemove = new Set(leaving.map(({ id }) => id))
+      return applyQueue(platform, wanted, current, { mayRemove, written, signal })
     },
     onEnd,
   })

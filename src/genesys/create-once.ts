@@ -25,6 +25,8 @@ export type CreateOnce<Item> = {
   readonly mayExist: boolean
   /** Whether a refusal says that the name is taken; by default a conflict (409) does. */
   readonly isTaken?: (refusal: Failure) => boolean
+  /** How often to look for what has a taken name, and what to tell when it is not found then. */
+  readonly whenTaken?: { readonly looks: number; readonly advice: string }
   readonly attempts: number
   /** Bound of all attempts and the pauses between; looking for a lost creation comes after. */
   readonly timeoutMs: number
@@ -104,10 +106,10 @@ class OnceCreation<Item> {
   /** The end after an attempt that was not executed, when none before it may have been. */
   async #refused(failure: Failure): Promise<Creation<Item>> {
     if (failure instanceof LoginFailure) throw asUnexecuted(failure)
-    const { isTaken = isConflict, mayExist } = this.#creation
+    const { isTaken = isConflict, mayExist, whenTaken } = this.#creation
     if (!isTaken(failure) || !mayExist) throw failure
-    const found = await this.#look(failure, LAST_LOOKS)
-    if (found === undefined) throw unlisted(failure)
+    const found = await this.#look(failure, whenTaken?.looks ?? LAST_LOOKS)
+    if (found === undefined) throw unlisted(failure, whenTaken?.advice)
     return this.#done(found, 'existing')
   }
 
@@ -161,8 +163,10 @@ function isConflict({ upstream }: Failure): boolean {
   return upstream?.status === 409
 }
 
-function unlisted({ message, upstream }: Failure): Failure {
-  return new Failure('conflict', `${message}; what has the name is not listed`, { upstream })
+function unlisted({ message, upstream }: Failure, advice: string | undefined): Failure {
+  const rest = advice === undefined ? '' : `: ${advice}`
+  const text = `${message}; what has the name is not listed${rest}`
+  return new Failure('conflict', text, { upstream })
 }
 
 function untold({ message, upstream }: Failure, why: Failure): Failure {

@@ -12,6 +12,8 @@ export type DivisionLookup = {
   readonly homeDivisionId: string
   /** The id of what somebody wrote; undefined, and a fault at `field`, when nothing has it. */
   resolve(text: string, field: string, faults: FaultList): string | undefined
+  /** What to write for a division so that it is found again: its name, where that is clear. */
+  textOf(division: { readonly id: string; readonly name: string }): string
 }
 
 /** Reads all divisions. Throws `upstream-broken` when none of them is the home division. */
@@ -38,6 +40,11 @@ export async function readDivisions(
       if ('id' in found) return found.id
       faults.add(field, found.fault)
       return undefined
+    },
+    textOf({ id, name }) {
+      const found = lookup.find(name)
+      // Files are read without the spaces around a text.
+      return name === name.trim() && 'id' in found && found.id === id ? name : id
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { Failure } from '../domain/failure.ts'
 import type { PlatformUser } from '../domain/plan-user.ts'
 import { emailKey, USER_STATES } from '../domain/user-row.ts'
 import type { UserState } from '../domain/user-row.ts'
@@ -12,9 +13,11 @@ import { RequestProgress } from './request-progress.ts'
 const PAGE_SIZE = 500
 /** The platform answers 400 to what is past this row of its listings of users that are not active. */
 const ROW_LIMIT = 10_000
+const ADVICE = 'with --state active they are left out'
 /** A page of search results is twice as long: the email of a deleted user may be in use again. */
 const EMAILS_PER_SEARCH = 50
 const SEARCH_PAGE = 100
+const MAX_SEARCH_PAGES = 20
 const MAX_IDS = 100
 
 const VIEW = 'directory:user:view'
@@ -37,7 +40,7 @@ export async function listUsers(
       fetch: (page: { pageSize: number; pageNumber: number }) =>
         client.call(readPolicy(signal), (sdk) => sdk.users.getUsers({ ...page, state })),
       map: mapPlatformUser,
-      ...(state !== 'active' && { rowLimit: ROW_LIMIT }),
+      ...(state !== 'active' && { rowLimit: ROW_LIMIT, advice: ADVICE }),
     }
     return needing(client, VIEW, readAll(client, listing, progress))
   })
@@ -107,29 +110,50 @@ async function searchEmails(
   emails: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly PlatformUser[]> {
-  const body = {
-    pageSize: SEARCH_PAGE,
-    pageNumber: 1,
-    query: [
-      { type: 'EXACT', fields: ['email'], values: emails },
-      // Without it the search leaves out who is deleted.
-      { type: 'EXACT', fields: ['state'], values: USER_STATES },
-    ],
+  const where = 'a search of users by email'
+  const users: PlatformUser[] = []
+  for (let pageNumber = 1; pageNumber <= MAX_SEARCH_PAGES; pageNumber++) {
+    const body = {
+      pageSize: SEARCH_PAGE,
+      pageNumber,
+      query: [
+        { type: 'EXACT', fields: ['email'], values: emails },
+        // Without it the search leaves out who is deleted.
+        { type: 'EXACT', fields: ['state'], values: USER_STATES },
+      ],
+    }
+    // A search is a POST that changes nothing.
+    const policy = { ...readPolicy(signal), idempotent: true }
+    const answer = await client.call(policy, (sdk) => sdk.users.postUsersSearch(body))
+    const page = pageIn(answer, 'results', where)
+    users.push(...page.users)
+    if (users.length === page.total) return users
+    const short = page.users.length < SEARCH_PAGE
+    if (short || users.length > page.total) throw anotherTotal(where, users.length)
   }
-  // A search is a POST that changes nothing.
-  const policy = { ...readPolicy(signal), idempotent: true }
-  const answer = await client.call(policy, (sdk) => sdk.users.postUsersSearch(body))
-  return usersIn(answer, 'results', 'a search of users by email')
+  throw broken(where, 'no end')
 }
 
 /** The users of an answer that has to hold all of them. */
 function usersIn(answer: unknown, field: string, where: string): readonly PlatformUser[] {
+  const { users, total } = pageIn(answer, field, where)
+  if (total !== users.length) throw anotherTotal(where, users.length)
+  return users
+}
+
+type Page = { readonly users: readonly PlatformUser[]; readonly total: number }
+
+function pageIn(answer: unknown, field: string, where: string): Page {
   const envelope = objectIn(answer, where)
   const total = envelope['total']
+  if (typeof total !== 'number') throw broken(where, 'no total')
   // An answer without hits comes without results.
   const users = total === 0 ? [] : listIn(envelope, field, where)
-  if (total !== users.length) throw broken(where, `${users.length} users and another total`)
-  return users.map(mapPlatformUser)
+  return { users: users.map(mapPlatformUser), total }
+}
+
+function anotherTotal(where: string, found: number): Failure {
+  return broken(where, `${found} users and another total`)
 }
 
 /** Of several that have had an email, the one that uses it counts. */

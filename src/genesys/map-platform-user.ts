@@ -3,8 +3,8 @@ import { USER_STATES } from '../domain/user-row.ts'
 import { broken, objectIn, optionalTextIn, textIn } from './answer-shape.ts'
 
 /**
- * A `User` with all that an update relies on. One without version, state or division is broken: an
- * update from it could undo what somebody else wrote.
+ * A `User` with all that an update relies on. One without email, name, version, state or
+ * division is broken: an update from it could undo what somebody else wrote.
  */
 export function mapPlatformUser(entity: unknown): PlatformUser {
   const user = objectIn(entity, 'a user')
@@ -21,8 +21,8 @@ export function mapPlatformUser(entity: unknown): PlatformUser {
   return {
     id,
     version,
-    email: optionalTextIn(user, 'email', where),
-    name: optionalTextIn(user, 'name', where),
+    email: textIn(user, 'email', where),
+    name: textIn(user, 'name', where),
     divisionId: textIn(division, 'id', `the division of ${where}`),
     divisionName: optionalTextIn(division, 'name', `the division of ${where}`),
     department: optionalTextIn(user, 'department', where),

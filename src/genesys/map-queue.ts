@@ -1,3 +1,5 @@
+import { isObject } from '../domain/json-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 import type { PlatformQueue, QueueMember } from '../domain/plan-queue.ts'
 import { broken, objectIn, optionalTextIn, textIn } from './answer-shape.ts'
 
@@ -33,11 +35,41 @@ export function mapQueue(entity: unknown): PlatformQueue {
  * A queue as an update gives it back, with everything that was read. Throws `upstream-broken` when
  * the settings that every queue has did not come: the update would put defaults in their place.
  */
-export function updateBody({ id, body }: PlatformQueue): Readonly<Record<string, unknown>> {
-  for (const field of ['mediaSettings', 'acwSettings']) {
+export function updateBody({ id, body }: PlatformQueue): JsonObject {
+  for (const field of ['mediaSettings', 'acwSettings', 'skillEvaluationMethod']) {
     if (body[field] === undefined) throw broken(`queue ${id}`, `no "${field}"`)
   }
   return Object.fromEntries(Object.entries(body).filter(([name]) => !OWN_FIELDS.has(name)))
+}
+
+/**
+ * Paths of the fields that a queue had and that a later answer leaves out: an update from that answer
+ * would reset them. What is written anew does not count.
+ */
+export function lostFields(
+  seen: PlatformQueue,
+  now: PlatformQueue,
+  wanted: JsonObject,
+): readonly string[] {
+  return lostIn(updateBody(seen), now.body, wanted, '')
+}
+
+function lostIn(
+  before: JsonObject,
+  now: JsonObject,
+  wanted: JsonObject,
+  path: string,
+): readonly string[] {
+  return Object.entries(before).flatMap(([name, had]) => {
+    const [has, want] = [now[name], wanted[name]]
+    if (want !== undefined && !isObject(want)) return []
+    if (had === undefined || had === null || had === '') return []
+    const field = path === '' ? name : `${path}/${name}`
+    if (has === undefined || has === null) return [field]
+    // What a reference tells beside the id is not ours to write.
+    if (!isObject(had) || !isObject(has) || 'id' in had) return []
+    return lostIn(had, has, isObject(want) ? want : {}, field)
+  })
 }
 
 /** Members that the queue has by themselves, as the queue itself counts them; null when it does not. */

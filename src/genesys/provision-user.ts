@@ -1,5 +1,6 @@
+import type { Models } from 'purecloud-platform-client-v2'
 import { Failure } from '../domain/failure.ts'
-import { planUser, takesAway } from '../domain/plan-user.ts'
+import { changesOfStep, planUser, takesAway } from '../domain/plan-user.ts'
 import type { NewUser, PlanContext, PlatformUser, UserStep } from '../domain/plan-user.ts'
 import type { FieldChange } from '../domain/json-difference.ts'
 import { emailKey } from '../domain/user-row.ts'
@@ -13,6 +14,7 @@ import { refusalStatus } from './login-failure.ts'
 import { mapPlatformUser } from './map-platform-user.ts'
 import type { Platform } from './platform-client.ts'
 import { isUnclear } from './unclear-outcome.ts'
+import type { Written } from './written.ts'
 
 /** A row with the user that was found for it, and its division looked up. */
 export type ProvisionItem = {
@@ -31,6 +33,8 @@ export type Provisioned = {
 export type ProvisionOptions = {
   /** Deactivating and deleting are allowed. */
   readonly allowRemoval: boolean
+  /** Is told each write as it succeeds. */
+  readonly written: Written
   readonly signal: AbortSignal
 }
 
@@ -40,6 +44,8 @@ const MAX_WRITES = 8
 const MAX_SETBACKS = 6
 const CREATE_ATTEMPTS = 4
 const CREATE_TIMEOUT_MS = 5 * 60_000
+/** Looks at an email that is taken and not found yet: one second, two, four … after each other. */
+const LOOKS_FOR_TAKEN = 6
 
 /**
  * Makes one user as its row wants it, step by step, each planned on the user as last seen. A conflict
@@ -59,8 +65,6 @@ class UserProvisioning {
   readonly #item: ProvisionItem
   readonly #options: ProvisionOptions
   #user: PlatformUser | undefined
-  readonly #changes = new Map<string, FieldChange>()
-  #created = false
   #writes = 0
   #setbacks = 0
 
@@ -73,6 +77,7 @@ class UserProvisioning {
 
   async run(): Promise<Provisioned> {
     const { row, context } = this.#item
+    if (this.#user !== undefined) this.#options.written.found(this.#user.id)
     for (;;) {
       const plan = planUser(row, this.#user, context)
       if (plan.kind === 'unchanged') return this.#done()
@@ -88,15 +93,14 @@ class UserProvisioning {
       }
       const [step] = plan.steps
       if (step === undefined || this.#user === undefined) return this.#done()
-      if (!(await this.#update(this.#user, step))) continue
-      for (const change of plan.changes) this.#changes.set(change.field, change)
+      await this.#update(this.#user, step, changesOfStep(step, plan.changes))
     }
   }
 
   #done(): Provisioned {
-    const changes = [...this.#changes.values()]
+    const { created, changes } = this.#options.written
     const changed = changes.length > 0 ? 'changed' : 'unchanged'
-    const outcome = this.#created ? 'created' : changed
+    const outcome = created ? 'created' : changed
     return { outcome, id: this.#user?.id, changes }
   }
 
@@ -110,22 +114,23 @@ class UserProvisioning {
 
   async #create(user: NewUser, changes: readonly FieldChange[]): Promise<void> {
     const { read, write } = this.#platform
-    const { signal } = this.#options
+    const { signal, written } = this.#options
     let looks = 0
     const creation = createOnce<PlatformUser>({
       client: write,
       operation: 'POST /api/v2/users',
-      send: (sdk) => sdk.users.postUsers(user),
+      send: (sdk) => sdk.users.postUsers(user satisfies Models.CreateUser),
       read: mapPlatformUser,
       // What the search does not know yet, the listings do.
       find: async () => {
         looks += 1
         const found = await findUsersByEmail(read, [user.email], signal)
         const key = emailKey(user.email)
-        return found.get(key) ?? (looks < 3 ? undefined : findListedUser(read, key, signal))
+        return found.get(key) ?? (looks % 3 === 0 ? this.#findListed(key) : undefined)
       },
       mayExist: true,
       isTaken,
+      whenTaken: { looks: LOOKS_FOR_TAKEN, advice: 'it may show in a minute: run it again' },
       attempts: CREATE_ATTEMPTS,
       timeoutMs: CREATE_TIMEOUT_MS,
       pauseMs: pauseAsTold,
@@ -133,19 +138,36 @@ class UserProvisioning {
     })
     const { item, outcome } = await needing(write, 'directory:user:add', creation)
     this.#user = item
-    if (outcome === 'existing') return
-    this.#created = true
-    for (const change of changes) this.#changes.set(change.field, change)
+    if (outcome === 'existing') written.found(item.id)
+    else written.create(item.id, changes)
   }
 
-  /** False when the platform has not executed the step, because the user is another one by now. */
-  async #update(user: PlatformUser, step: UserStep): Promise<boolean> {
+  /** Listings that cannot be read to their end tell nothing: why we look is the better answer. */
+  async #findListed(email: string): Promise<PlatformUser | undefined> {
+    const { signal } = this.#options
+    try {
+      return await findListedUser(this.#platform.read, email, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof Failure) return undefined
+      throw error
+    }
+  }
+
+  /** Performs a step; where the user is another one by now, or may be, it is read again instead. */
+  async #update(
+    user: PlatformUser,
+    step: UserStep,
+    changes: readonly FieldChange[],
+  ): Promise<void> {
+    const { written, signal } = this.#options
     const permission = step.kind === 'delete' ? 'directory:user:delete' : 'directory:user:edit'
     try {
       this.#user = await needing(this.#platform.write, permission, this.#perform(user, step))
-      return true
+      written.note(changes)
     } catch (error) {
-      this.#options.signal.throwIfAborted()
+      signal.throwIfAborted()
+      if (isUnclear(error)) written.note(changes)
       const status = refusalStatus(error)
       // A version that is not the latest was seen to be answered with either.
       const outdated = status === 409 || status === 400
@@ -153,7 +175,6 @@ class UserProvisioning {
       const again = await this.#readAgain(user, error as Failure)
       if (status === 400 && again.version === user.version) throw error
       this.#user = again
-      return !outdated
     }
   }
 
@@ -178,7 +199,7 @@ class UserProvisioning {
       case 'profile': {
         const fields = step.kind === 'state' ? { state: step.state } : step.fields
         const answer = await write.call(policy, (sdk) =>
-          sdk.users.patchUser(id, { ...fields, version }),
+          sdk.users.patchUser(id, { ...fields, version } satisfies Models.UpdateUser),
         )
         return mapPlatformUser(answer)
       }

@@ -68,9 +68,11 @@ export function runProvisioning(
   return runItems(planned, {
     limit: platform.write.concurrency,
     stop,
-    run: (item) => {
+    divisionOf: ({ current, context }) =>
+      current?.divisionId ?? context.divisionId ?? context.homeDivisionId,
+    run: (item, written) => {
       const allowed = allowRemoval && takesAway(item.plan)
-      return provisionUser(platform, item, { allowRemoval: allowed, signal })
+      return provisionUser(platform, item, { allowRemoval: allowed, written, signal })
     },
     onEnd,
   })

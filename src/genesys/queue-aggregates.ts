@@ -1,3 +1,4 @@
+import type { Models } from 'purecloud-platform-client-v2'
 import { Failure } from '../domain/failure.ts'
 import { parseInstant } from '../domain/instant.ts'
 import { INTERVALS_MS, windowsOf, windowText } from '../domain/interval-windows.ts'
@@ -8,6 +9,7 @@ import { broken, listIn, objectIn, optionalTextIn, textIn } from './answer-shape
 import type { JsonObject } from './answer-shape.ts'
 import { chunksOf } from './find-users.ts'
 import type { PlatformClient } from './platform-client.ts'
+import { isTooLarge } from './read-listing.ts'
 
 /** What a metric came to in one interval, for one queue and medium. */
 export type QueueAggregate = {
@@ -23,7 +25,7 @@ export type QueueAggregate = {
   readonly stats: Readonly<Partial<Record<(typeof STATS)[number], number>>>
 }
 
-/** Statistics of a metric, in the order of the columns. */
+/** Statistics of a metric, in the order of the columns: all of the SDK's `StatisticalSummary`. */
 export const STATS = [
   'count',
   'sum',
@@ -33,6 +35,12 @@ export const STATS = [
   'numerator',
   'denominator',
   'target',
+  'countNegative',
+  'countPositive',
+  'current',
+  'p95',
+  'p99',
+  'calculatedMetricValue',
 ] as const
 
 export type AggregateQuestion = {
@@ -53,20 +61,45 @@ const MAX_INTERVALS = 800
 /** A query names this many queues; more are several queries. */
 const MAX_QUEUES = 100
 
+/** A failure after which the rows that came before are to be used and what follows asked for anew. */
+export class IncompleteAggregates extends Failure {
+  /** ISO 8601, UTC: all up to here was given out, and nothing after it. */
+  readonly completeUntil: string
+
+  constructor(failure: Failure, completeUntil: string) {
+    const { code, message, field, faults, retryAfterSeconds, upstream } = failure
+    super(code, message, { field, faults, retryAfterSeconds, upstream })
+    this.completeUntil = completeUntil
+  }
+}
+
 /**
  * Conversation aggregates by queue and medium, window by window as they are read; within a window by
  * time, queue, medium and metric. Where nothing happened there is no row. The windows fill the range
- * without gap or overlap, so that what they tell can be added up. Throws `upstream-broken` for a row
- * that is outside of its window or comes twice.
+ * without gap or overlap, so that what they tell can be added up; one that is too large for the
+ * platform is halved. Throws {@link IncompleteAggregates}; with `upstream-broken` for a row that is
+ * outside of its window or comes twice.
  */
 export async function* queueAggregates(
   client: PlatformClient,
   question: AggregateQuestion,
 ): AsyncGenerator<readonly QueueAggregate[]> {
   const intervalMs = INTERVALS_MS[question.interval]
-  const maxMs = Math.min(MAX_WINDOW_MS, MAX_INTERVALS * intervalMs)
-  for (const window of windowsOf(question.range, intervalMs, maxMs)) {
-    yield await readWindow(client, question, window)
+  const { range } = question
+  let maxMs = Math.min(MAX_WINDOW_MS, MAX_INTERVALS * intervalMs)
+  for (let { from } = range; from < range.to;) {
+    const [window = range] = windowsOf({ from, to: range.to }, intervalMs, maxMs)
+    const rows = await readWindow(client, question, window).catch((error: unknown) => {
+      if (isTooLarge(error) && window.to - window.from > intervalMs) return undefined
+      if (!(error instanceof Failure)) throw error
+      throw new IncompleteAggregates(error, new Date(from).toISOString())
+    })
+    if (rows === undefined) {
+      maxMs = (window.to - window.from) / 2
+      continue
+    }
+    yield rows
+    from = window.to
     question.onWindow?.(window)
   }
 }
@@ -102,9 +135,9 @@ function query(
     granularity: interval,
     timeZone: 'UTC',
     groupBy: ['queueId', 'mediaType'],
-    metrics,
+    metrics: [...metrics],
     ...(predicates && { filter: { type: 'or', predicates } }),
-  }
+  } satisfies Models.ConversationAggregationQuery
   // A query is a POST that changes nothing.
   const policy = { ...readPolicy(signal), idempotent: true }
   const work = client.call(policy, ({ analytics }) =>

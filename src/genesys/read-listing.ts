@@ -15,6 +15,8 @@ export type Listing<Item> = {
    * be left out. The refusal of a page that ends before is a failure like any other.
    */
   readonly rowLimit?: number
+  /** What to do about the platform having more than it lists, for the message. */
+  readonly advice?: string
 }
 
 export type ListingContext = {
@@ -155,6 +157,9 @@ class ListingReader<Item extends { readonly id: string }> {
   }
 }
 
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Failure && error.upstream?.code === 'response.entity.too.large'
+/** Whether the platform found a question or its answer too large: a smaller one may pass. */
+export function isTooLarge(error: unknown): boolean {
+  if (!(error instanceof Failure) || error.upstream === undefined) return false
+  const { status, code } = error.upstream
+  return status === 413 || (status === 400 && /(?:^|\.)too\.large$/.test(code))
 }

@@ -25,7 +25,10 @@ export function listQueues(
   return queuesNamed(client, undefined, signal, progress)
 }
 
-/** The queue that has exactly this name. */
+/**
+ * The queue that has this name. Throws `conflict` for one whose name differs in case alone: to the
+ * platform that is the same name.
+ */
 export async function findQueue(
   client: PlatformClient,
   name: string,
@@ -33,7 +36,21 @@ export async function findQueue(
 ): Promise<PlatformQueue | undefined> {
   // The platform's filter finds names that contain the text.
   const queues = await queuesNamed(client, name, signal)
-  return queues.find((queue) => queue.name === name)
+  const exact = queues.find((queue) => queue.name === name)
+  if (exact !== undefined) return exact
+  const found = queues.find((queue) => queueKey(queue.name) === queueKey(name))
+  if (found === undefined) return undefined
+  throw new Failure('conflict', `queue ${name}: ${misspelt(found)}`)
+}
+
+/** The key under which a queue is found: the platform overlooks case in names. */
+export function queueKey(name: string): string {
+  return name.trim().toLowerCase()
+}
+
+/** What to tell whoever has written the name of a queue in another way than the platform. */
+export function misspelt({ name }: PlatformQueue): string {
+  return `the platform calls it ${name}: write it so`
 }
 
 function queuesNamed(
@@ -79,11 +96,14 @@ export async function readMembers(
   queue: PlatformQueue,
   signal: AbortSignal,
 ): Promise<readonly QueueMember[]> {
-  let latest = queue
+  // Without a count a part could not be told from the whole.
+  let latest =
+    userMemberCount(queue) === null ? ((await readQueue(client, queue.id, signal)) ?? queue) : queue
   for (let read = 1; ; read++) {
     try {
       const members = await readMembersOnce(client, queue.id, signal)
-      const count = userMemberCount(latest) ?? 0
+      const count = userMemberCount(latest)
+      if (count === null) throw broken(`queue ${queue.id}`, 'no "userMemberCount"')
       if (members.length >= count) return members
       throw broken(`the members of queue ${queue.id}`, `${members.length} of ${count}`)
     } catch (error) {

@@ -9,8 +9,13 @@ const UNEXECUTED_STATUSES = new Set([429, 503])
  * read, or an error that came from somewhere behind it.
  */
 export function isUnclear(error: unknown): error is Failure {
+  return mayPass(error) && !isTurnedAway(error)
+}
+
+/** Whether the platform has said that it has not executed a write, for want of room. */
+export function isTurnedAway(error: unknown): error is Failure {
   if (!mayPass(error)) return false
-  return error.upstream === undefined || !UNEXECUTED_STATUSES.has(error.upstream.status)
+  return error.upstream !== undefined && UNEXECUTED_STATUSES.has(error.upstream.status)
 }
 
 /** Whether another attempt at a write may end otherwise: a refusal stays one. */

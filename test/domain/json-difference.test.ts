@@ -94,3 +94,20 @@ test('items of a list are compared by what is named of them', async (t) => {
   t.same(differences({ rules: [{ operator: 'ANY' }] }, held), [])
   t.equal(differences({ rules: [{ operator: 'ALL' }] }, held).length, 1)
 })
+
+test('a reference is replaced whole, and null takes a field away', async (t) => {
+  const held = { flow: { id: 'f1', name: 'Old', selfUri: '/f1' }, prompt: { id: 'p1' }, rest: 1 }
+  t.same(merged(held, { flow: { id: 'f2' }, prompt: null }), { flow: { id: 'f2' }, rest: 1 })
+  t.same(differences({ flow: { id: 'f1' } }, held), [])
+  t.same(differences({ prompt: null }, held), [
+    { field: 'prompt', before: { id: 'p1' }, after: null },
+  ])
+  t.same(differences({ other: null }, held), [])
+})
+
+test('things that have ids are equal in any order', async (t) => {
+  const held = { groups: [{ id: 'a', name: 'A' }, { id: 'b' }] }
+  t.same(differences({ groups: [{ id: 'b' }, { id: 'a' }] }, held), [])
+  t.equal(differences({ groups: [{ id: 'b' }, { id: 'c' }] }, held).length, 1)
+  t.equal(differences({ groups: [{ id: 'a' }, { id: 'a' }] }, held).length, 1)
+})

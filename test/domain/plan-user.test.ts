@@ -29,7 +29,7 @@ test('rows are read with all their faults, by row and field', async (t) => {
     { place: 'line 2', value: { email: 'a@example.com', name: 'A' } },
     { place: 'line 3', value: { email: 'A@Example.com', state: 'gone' } },
     { place: 'line 4', value: { email: 'A@Example.com' } },
-    { place: 'line 5', value: { name: ' B', mail: 'b@example.com' } },
+    { place: 'line 5', value: { name: ' ', mail: 'b@example.com' } },
     { place: 'line 6', value: 'b@example.com' },
     { place: 'line 7', value: { email: 'nobody' } },
   ]
@@ -39,13 +39,20 @@ test('rows are read with all their faults, by row and field', async (t) => {
       { field: 'line 3/state', message: 'must be one of active, inactive, deleted' },
       { field: 'line 4/email', message: 'stands in line 2 already' },
       { field: 'line 5/email', message: 'is missing' },
-      { field: 'line 5/name', message: 'must not begin or end with a space' },
+      { field: 'line 5/name', message: 'must not be empty' },
       { field: 'line 5/mail', message: 'is not known here; did you mean email?' },
       { field: 'line 6', message: 'must be an object' },
       { field: 'line 7/email', message: 'must be an email address' },
     ],
   })
   t.same(readUserRows(items.slice(0, 1)), [{ place: 'line 2', email: 'a@example.com', name: 'A' }])
+})
+
+test('spaces around a text neither count nor are written', async (t) => {
+  const value = { email: ALICE.email, name: 'Alice ', title: 'Agent ', department: ' ' }
+  const [row = rowOf()] = readUserRows([{ place: 'line 2', value }])
+  t.match(row, { name: 'Alice', title: 'Agent', department: '' })
+  t.same(planUser(row, { ...ALICE, title: ' Agent ' }, NO_DIVISION), { kind: 'unchanged' })
 })
 
 test('a row that names nothing new changes nothing', async (t) => {

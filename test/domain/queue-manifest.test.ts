@@ -77,3 +77,23 @@ test('a queue is compared in what the manifest names, its division by id', async
   const moved = compareQueue({ ...WANTED, division: 'Sales', divisionId: 'sales' }, HELD, undefined)
   t.same(changesOf(moved), [{ field: 'division', before: 'Home', after: 'Sales' }])
 })
+
+test('what can be cleared is cleared with null; what is long is passed on as it is', async (t) => {
+  const settings = {
+    queueFlow: null,
+    bullseye: { rings: [{ expansionCriteria: [{ type: 'TIMEOUT_SECONDS', threshold: 10 }] }] },
+    memberGroups: [{ id: 'g1', type: 'GROUP' }],
+    defaultScripts: { CALL: { id: 's1' }, CHAT: null },
+    outboundMessagingAddresses: { smsAddress: { id: 'a1' } },
+  }
+  t.match(readQueueManifest({ queues: [{ name: 'Sales', ...settings }] }), [{ settings }])
+  const wrong = { description: null, mediaSettings: null, bullseye: { rings: [5] } }
+  t.throws(() => readQueueManifest({ queues: [{ name: 'Sales', ...wrong }] }), {
+    code: 'invalid',
+    faults: [
+      { field: 'queues/0/description', message: 'must be a text' },
+      { field: 'queues/0/mediaSettings', message: 'must be an object' },
+      { field: 'queues/0/bullseye/rings/0', message: 'must be an object' },
+    ],
+  })
+})

@@ -1,4 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
+import type { QueueRecord } from '../../simulator/records.ts'
+import type { Simulator } from '../../simulator/server.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { readQueueManifest } from '../../src/domain/queue-manifest.ts'
 import type { WantedQueue } from '../../src/domain/queue-manifest.ts'
@@ -63,6 +66,19 @@ function outcomesOf(ends: ReadonlyMap<string, Ended<AppliedQueue>>): Record<stri
       return [name, ended.state === 'done' ? ended.value.outcome : ended.state]
     }),
   )
+}
+
+/** As an admin at another desk does it. */
+function changeSettings(
+  { world }: Simulator,
+  id: string,
+  settings: Readonly<Record<string, unknown>>,
+): QueueRecord {
+  const before = world.queues.get(id)
+  if (before === undefined) throw new Error('the small world has no such queue')
+  const queue = { ...before, settings: { ...before.settings, ...settings } }
+  world.queues.put(queue)
+  return queue
 }
 
 function writes({ simulator }: UnderTest): number {
@@ -133,6 +149,18 @@ test('two at once end in the same state, each queue once, also where reads lag b
     manifest.map(() => 'unchanged'),
   )
   t.equal(writes(context), 0)
+})
+
+test('a queue that somebody else has just created is found, also where it shows late', async (t) => {
+  await using context = await openLagging(5_000)
+  const { platform, simulator } = context
+  const manifest = readQueueManifest({ queues: [{ name: 'Returns', members: [users.alice] }] })
+  const both = await Promise.all([apply(platform, manifest), apply(platform, manifest)])
+  const outcomes = new Set(both.map((ends) => outcomesOf(ends)['Returns']))
+  t.ok(outcomes.has('created'))
+  t.notOk(outcomes.has('failed'))
+  const named = simulator.world.queues.list().filter(({ name }) => name === 'Returns')
+  t.equal(named.length, 1)
 })
 
 test('an update gives back what nothing here knows of', async (t) => {
@@ -220,11 +248,24 @@ test('a queue that somebody creates in between is compared and changed', async (
   t.equal(named.length, 1)
 })
 
-test('a name that differs in its case alone is a conflict, not a second queue', async (t) => {
+test('a name that differs in its case alone is told in the plan, with the right one', async (t) => {
   await using context = await openUnderTest()
-  const { platform } = context
-  const ends = await apply(platform, readQueueManifest({ queues: [{ name: 'SALES' }] }))
-  t.match(ends.get('SALES'), { state: 'failed', failure: { code: 'conflict' } })
+  const { platform, simulator } = context
+  const manifest = readQueueManifest({ queues: [{ name: 'SALES' }, { name: 'returns' }] })
+  const message = 'the platform calls it Sales: write it so'
+  await t.rejects(planQueues(platform, manifest, signal), {
+    code: 'invalid',
+    faults: [{ field: 'queues/0/name', message }],
+  })
+  const other = readQueueManifest({ queues: [{ name: 'returns' }] })
+  const planned = await planQueues(platform, other, signal)
+  const model = simulator.world.queues.get(queues.sales)
+  if (model === undefined) throw new Error('the small world has no sales queue')
+  simulator.world.queues.put({ ...model, id: '0'.repeat(8) + model.id.slice(8), name: 'Returns' })
+  const ends: Ended<AppliedQueue>[] = []
+  const onEnd = (_: unknown, ended: Ended<AppliedQueue>): void => void ends.push(ended)
+  await runQueues(platform, planned, { allowRemoval: false, stop: signal, signal, onEnd })
+  t.match(ends, [{ state: 'failed', failure: { code: 'conflict', message: /calls it Returns/ } }])
 })
 
 test('what cannot be given back is not updated', async (t) => {
@@ -268,6 +309,140 @@ test('members are added in chunks of a hundred', async (t) => {
   t.same(outcomesOf(await apply(platform, manifest)), { 'Support Escalation': 'changed' })
   t.equal(simulator.requests.of(`POST ${MEMBERS}`), 3)
   t.equal(simulator.world.queues.members(queues.escalation).size, 201)
+})
+
+test('what somebody else changes while the members are read stays', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const members = [...simulator.world.queues.members(queues.sales).keys()]
+  const manifest = readQueueManifest({
+    queues: [{ name: 'Sales', description: 'ours', members }],
+  })
+  const planned = await planQueues(platform, manifest, signal)
+  const pages = simulator.requests.of(`GET ${MEMBERS}`)
+  simulator.faults.add({ match: { path: MEMBERS }, kind: 'slow', delayMs: 300, times: 1 })
+  const ends: Ended<AppliedQueue>[] = []
+  const onEnd = (_: unknown, ended: Ended<AppliedQueue>): void => void ends.push(ended)
+  const run = runQueues(platform, planned, { allowRemoval: false, stop: signal, signal, onEnd })
+  while (simulator.requests.of(`GET ${MEMBERS}`) === pages) await setImmediate()
+  changeSettings(simulator, queues.sales, { callingPartyName: 'theirs' })
+  await run
+  t.match(ends, [{ state: 'done', value: { outcome: 'changed' } }])
+  const settings = { description: 'ours', callingPartyName: 'theirs' }
+  t.match(simulator.world.queues.get(queues.sales), { settings })
+})
+
+test('an update that was turned away is made anew from what is read then', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const put = { method: 'PUT', path: QUEUE }
+  const fault = simulator.faults.add({
+    ...{ match: put, kind: 'status', status: 429, retryAfterSeconds: 30, times: 1 },
+  })
+  const run = apply(platform, readQueueManifest({ queues: [{ name: 'Sales', description: 'o' }] }))
+  while (fault.applied === 0) await setImmediate()
+  changeSettings(simulator, queues.sales, { callingPartyName: 'theirs' })
+  t.same(outcomesOf(await run), { Sales: 'changed' })
+  const settings = { description: 'o', callingPartyName: 'theirs' }
+  t.match(simulator.world.queues.get(queues.sales), { settings })
+})
+
+test('a field that a later answer leaves out is never written away', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const before = changeSettings(simulator, queues.sales, {
+    routingRules: [{ operator: 'ANY', waitSeconds: 20 }],
+  })
+  const manifest = readQueueManifest({ queues: [{ name: 'Sales', description: 'ours' }] })
+  const fault = { match: { method: 'GET', path: QUEUE }, kind: 'drop-field' } as const
+  simulator.faults.add({ ...fault, field: 'routingRules' })
+  const message = /no "routingRules", which it had before/
+  const ends = await apply(platform, manifest)
+  t.match(ends.get('Sales'), { failure: { code: 'upstream-broken', message }, changes: [] })
+  t.same(simulator.world.queues.get(queues.sales), before)
+  simulator.faults.clear()
+  // One that comes with the next answer does no harm.
+  simulator.faults.add({ ...fault, field: 'routingRules', times: 1, after: 1 })
+  t.same(outcomesOf(await apply(platform, manifest)), { Sales: 'changed' })
+  t.match(simulator.world.queues.get(queues.sales), { settings: { routingRules: [{}] } })
+})
+
+test('members that the queue does not count are not the whole', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const field = 'userMemberCount'
+  simulator.faults.add({ match: { path: QUEUES }, kind: 'drop-field', field })
+  simulator.faults.add({ match: { path: MEMBERS }, kind: 'truncate-page' })
+  const message = /came with 1 of 3/
+  await t.rejects(membersOf(platform, 'Sales'), { code: 'upstream-broken', message })
+  simulator.faults.clear()
+  simulator.faults.add({ match: { path: QUEUES }, kind: 'drop-field', field })
+  t.equal((await membersOf(platform, 'Sales')).length, 3)
+  simulator.faults.add({ match: { path: QUEUE }, kind: 'drop-field', field })
+  await t.rejects(membersOf(platform, 'Sales'), { code: 'upstream-broken', message: field })
+})
+
+test('what was done before a failure is told beside it', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const refuse = { match: { method: 'POST', path: MEMBERS }, kind: 'status', status: 400 } as const
+  simulator.faults.add(refuse)
+  const manifest = readQueueManifest({
+    queues: [
+      { name: 'Returns', members: [users.alice] },
+      { name: 'Sales', description: 'ours', members: [users.alice] },
+    ],
+  })
+  const ends = await apply(platform, manifest, { allowRemoval: true })
+  const made = simulator.world.queues.named('Returns')
+  t.match(ends.get('Returns'), { state: 'failed', created: true, id: made?.id ?? 'none' })
+  t.match(ends.get('Returns'), { changes: [{ field: 'name', after: 'Returns' }] })
+  t.match(ends.get('Sales'), { state: 'failed', created: false, id: queues.sales })
+  t.match(ends.get('Sales'), { changes: [{ field: 'description', after: 'ours' }] })
+  const told = [...ends.values()].flatMap((end) => (end.state === 'failed' ? end.changes : []))
+  t.equal(told.length, 2)
+})
+
+test('members whom one call took are told, though the next one fails', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const members = Array.from({ length: 120 }, (_, at) => {
+    return simulator.addUser({ name: `User ${at}`, divisionId: divisions.home }).id
+  })
+  const match = { method: 'POST', path: MEMBERS }
+  simulator.faults.add({ match, kind: 'status', status: 403, after: 1 })
+  const manifest = readQueueManifest({ queues: [{ name: 'Support Escalation', members }] })
+  const [ended] = (await apply(platform, manifest)).values()
+  t.match(ended, {
+    state: 'failed',
+    failure: { message: /routing:queue:edit or routing:queueMember:manage/ },
+    changes: [{ field: 'members/added', after: { length: 100 } }],
+  })
+})
+
+test('all that was written counts as written, though it cannot be read afterwards', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const match = { method: 'GET', path: QUEUE }
+  simulator.faults.add({ match, kind: 'status', status: 404, after: 2 })
+  simulator.faults.add({ match, kind: 'status', status: 400, after: 2 })
+  const manifest = readQueueManifest({ queues: [{ name: 'Sales', description: 'ours' }] })
+  const [ended] = (await apply(platform, manifest)).values()
+  t.match(ended, { value: { outcome: 'unconfirmed', changes: [{ field: 'description' }] } })
+})
+
+test('who became a member after the plan was made is not removed unseen', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const manifest = readQueueManifest({ queues: [{ name: 'Sales', members: [users.alice] }] })
+  const planned = await planQueues(platform, manifest, signal)
+  const late = simulator.addUser({ name: 'Lena Late', divisionId: divisions.home })
+  simulator.world.queues.putMember(queues.sales, late.id, { ringNumber: 1, joined: true })
+  const ends: Ended<AppliedQueue>[] = []
+  const onEnd = (_: unknown, ended: Ended<AppliedQueue>): void => void ends.push(ended)
+  await runQueues(platform, planned, { allowRemoval: true, stop: signal, signal, onEnd })
+  t.match(ends, [{ state: 'failed', failure: { code: 'conflict', message: /for: Lena Late/ } }])
+  t.equal(simulator.world.queues.members(queues.sales).size, 4)
 })
 
 test('a platform that is busy is waited for', async (t) => {

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { USER_STATES } from '../../src/domain/user-row.ts'
 import type { UserRow } from '../../src/domain/user-row.ts'
-import { listUsers } from '../../src/genesys/find-users.ts'
+import { findUsersByEmail, listUsers } from '../../src/genesys/find-users.ts'
 import type { Platform } from '../../src/genesys/platform-client.ts'
 import type { Provisioned } from '../../src/genesys/provision-user.ts'
 import { planProvisioning, runProvisioning } from '../../src/genesys/provision-users.ts'
@@ -181,6 +181,66 @@ test('two at once make each user once, also where reads lag behind', async (t) =
   )
 })
 
+test('what somebody else has just created is found, also where it shows late', async (t) => {
+  await using context = await openLagging(5_000)
+  const { platform, simulator } = context
+  const both = await Promise.all([provision(platform, [NEW]), provision(platform, [NEW])])
+  t.same(both.flatMap(outcomes).toSorted(), ['created', 'unchanged'])
+  t.equal(simulator.world.users('any').length, 11 + 1)
+})
+
+test('an email that stays taken and unlisted is told with what to do', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const match = { method: 'POST', path: '/api/v2/users' }
+  simulator.faults.add({ match, kind: 'status', status: 409, code: 'general.conflict' })
+  const ends = await provision(platform, [NEW])
+  const message = /409 .*what has the name is not listed: it may show in a minute: run it again$/
+  t.match(ends.get(NEW.email), { failure: { code: 'conflict', message }, id: undefined })
+  // Listings that cannot be read do not hide why they were.
+  simulator.faults.add({ match: { path: '/api/v2/users' }, kind: 'status', status: 400 })
+  const again = await provision(platform, [NEW])
+  t.match(again.get(NEW.email), { failure: { code: 'conflict', upstream: { status: 409 } } })
+})
+
+test('a search that leaves out an email does not make a user new', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  for (const field of ['email', 'name']) {
+    simulator.faults.clear()
+    simulator.faults.add({ match: { path: SEARCH }, kind: 'drop-field', field })
+    const work = planProvisioning(platform, [{ ...NEW, email: ALICE }], signal)
+    await t.rejects(work, { code: 'upstream-broken', message: field })
+  }
+})
+
+test('an email that is taken is known by more than one code', async (t) => {
+  for (const code of ['user.already.exists', 'duplicate.email', 'general.conflict']) {
+    await using context = await openUnderTest()
+    const { platform, simulator } = context
+    const planned = await planProvisioning(platform, [NEW], signal)
+    simulator.addUser({ name: 'Nina Neu', email: NEW.email, divisionId: divisions.sales })
+    const match = { method: 'POST', path: '/api/v2/users' }
+    simulator.faults.add({ match, kind: 'status', status: 400, code, times: 1 })
+    const ends: Ended<Provisioned>[] = []
+    const onEnd = (_: unknown, ended: Ended<Provisioned>): void => void ends.push(ended)
+    const options = { allowRemoval: false, stop: signal, signal, onEnd }
+    await runProvisioning(platform, planned, options)
+    t.match(ends, [{ state: 'done', value: { outcome: 'changed' } }], code)
+  }
+})
+
+test('a refusal that only sounds like a taken email is one', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const match = { method: 'POST', path: '/api/v2/users' }
+  const code = 'division.does.not.exist'
+  simulator.faults.add({ match, kind: 'status', status: 400, code })
+  const ends = await provision(platform, [NEW])
+  const failure = { code: 'upstream-refused', message: /division.does.not.exist/ }
+  t.match(ends.get(NEW.email), { failure })
+})
+
 test('who loses something does so only when it was asked for', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
@@ -201,12 +261,43 @@ test('what misses a field that an update relies on stops before anything is writ
   await using context = await openUnderTest()
   const { platform, simulator } = context
   const listing = { match: { path: '/api/v2/users' }, kind: 'drop-field' } as const
-  for (const field of ['version', 'division', 'state']) {
+  for (const field of ['version', 'division', 'state', 'email', 'name']) {
     simulator.faults.clear()
     simulator.faults.add({ ...listing, field })
     const work = listUsers(platform.read, { states: ['active'], signal })
     await t.rejects(work, { code: 'upstream-broken', message: field })
   }
+})
+
+test('a search whose answer takes several pages is read to its end', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const people = Array.from({ length: 50 }, (_, at) => `many${at}@small.example`)
+  for (const [at, email] of people.entries()) {
+    for (const state of ['deleted', 'deleted', 'active'] as const) {
+      simulator.addUser({ name: `Many ${at}`, email, state, title: state })
+    }
+  }
+  const found = await findUsersByEmail(platform.read, people, signal)
+  t.equal(found.size, 50)
+  t.ok([...found.values()].every(({ title }) => title === 'active'))
+  t.equal(simulator.requests.of(`POST ${SEARCH}`), 2)
+})
+
+test('more inactive users than the platform lists are told with a way out', async (t) => {
+  await using context = await openUnderTest({ inactiveListingLimit: 10_000 })
+  const { platform, simulator } = context
+  simulator.faults.add({ match: { path: /state=inactive/ }, kind: 'wrong-total', total: 10_400 })
+  const world = Array.from({ length: 10_001 }, (_, at) => {
+    return simulator.addUser({
+      name: `Past ${at}`,
+      email: `p${at}@small.example`,
+      state: 'inactive',
+    })
+  })
+  t.equal(world.length, 10_001)
+  const work = listUsers(platform.read, { states: ['active', 'inactive'], signal })
+  await t.rejects(work, { message: /lists 10000 of them and no more: with --state active/ })
 })
 
 test('a search that leaves somebody out is broken; a page that does is never the whole', async (t) => {
@@ -221,18 +312,68 @@ test('a search that leaves somebody out is broken; a page that does is never the
   t.equal(simulator.requests.of(PATCH), 0)
 })
 
-test('a right that is refused ends the run; what was not begun is told', async (t) => {
+test('a right that is refused again and again ends the division, not the others', async (t) => {
+  await using context = await openUnderTest({}, { concurrency: 1 })
+  const { platform, simulator } = context
+  const people = [divisions.home, divisions.sales].flatMap((divisionId, place) =>
+    Array.from({ length: 7 }, (_, at) => {
+      const email = `u${place}${at}@small.example`
+      return simulator.addUser({ name: `User ${place}${at}`, email, divisionId })
+    }),
+  )
+  const paths = people.slice(0, 7).map(({ id }) => `/api/v2/users/${id}`)
+  for (const path of paths) {
+    simulator.faults.add({ match: { method: 'PATCH', path }, kind: 'status', status: 403 })
+  }
+  const rows = people.map(({ email }, at) => ({ place: `line ${at + 2}`, email, title: 'Lead' }))
+  const ends = await provision(platform, rows)
+  t.same(outcomes(ends), [
+    ...Array.from({ length: 5 }, () => 'failed'),
+    ...Array.from({ length: 2 }, () => 'not-started'),
+    ...Array.from({ length: 7 }, () => 'changed'),
+  ])
+  const message = /needs a role with the permission directory:user:edit/
+  const failure = { message, upstream: { correlationId: /.+/ } }
+  t.match(ends.get('u00@small.example'), { failure, created: false, changes: [] })
+})
+
+test('one refusal leaves the others alone where something could be written', async (t) => {
+  await using context = await openUnderTest({}, { concurrency: 1 })
+  const { platform, simulator } = context
+  const people = Array.from({ length: 9 }, (_, at) => {
+    const email = `u${at}@small.example`
+    return simulator.addUser({ name: `User ${at}`, email, divisionId: divisions.sales })
+  })
+  const match = { method: 'PATCH', path: '/api/v2/users/{userId}' }
+  simulator.faults.add({ match, kind: 'status', status: 403, after: 1, times: 7 })
+  const rows = people.map(({ email }, at) => ({ place: `line ${at + 2}`, email, title: 'Lead' }))
+  const ends = outcomes(await provision(platform, rows))
+  t.same(ends, ['changed', ...Array.from({ length: 7 }, () => 'failed'), 'changed'])
+})
+
+test('a login that is refused ends the run', async (t) => {
   await using context = await openUnderTest({}, { concurrency: 1 })
   const { platform, simulator } = context
   const match = { method: 'PATCH', path: '/api/v2/users/{userId}' }
-  simulator.faults.add({ match, kind: 'status', status: 403 })
-  const rows = ['alice.adler', 'bob.brandt', 'carol.costa'].map((name, at) => {
+  simulator.faults.add({ match, kind: 'status', status: 401 })
+  const rows = ['alice.adler', 'bob.brandt'].map((name, at) => {
     return { place: `line ${at + 2}`, email: `${name}@small.example`, title: 'Lead' }
   })
-  const ends = await provision(platform, rows)
-  t.same(outcomes(ends), ['failed', 'not-started', 'not-started'])
-  const message = /needs a role with the permission directory:user:edit/
-  t.match(ends.get(ALICE), { failure: { message, upstream: { correlationId: /.+/ } } })
+  t.same(outcomes(await provision(platform, rows)), ['failed', 'not-started'])
+})
+
+test('steps that were done before a failure are told beside it', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const match = {
+    method: 'POST',
+    path: /divisions\/[^/]+\/objects/,
+  }
+  simulator.faults.add({ match, kind: 'status', status: 403 })
+  const rows = [{ place: 'line 2', email: ALICE, title: 'Lead', division: 'Support' }]
+  const [ended] = (await provision(platform, rows)).values()
+  t.match(ended, { state: 'failed', created: false, id: users.alice })
+  t.same(ended?.state === 'failed' && ended.changes.map(({ field }) => field), ['title'])
 })
 
 test('asked to stop, the row in hand is finished and no other begun', async (t) => {

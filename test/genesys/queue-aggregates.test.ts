@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { readRange } from '../../src/domain/interval-windows.ts'
 import type { IntervalName } from '../../src/domain/interval-windows.ts'
-import { queueAggregates } from '../../src/genesys/queue-aggregates.ts'
+import { IncompleteAggregates, queueAggregates } from '../../src/genesys/queue-aggregates.ts'
 import type { AggregateQuestion, QueueAggregate } from '../../src/genesys/queue-aggregates.ts'
 import type { Platform } from '../../src/genesys/platform-client.ts'
 import { openUnderTest } from './platform-under-test.ts'
@@ -100,4 +100,39 @@ test('a metric that the platform does not have is refused in its words', async (
     message: /nMade/,
     upstream: { status: 400 },
   })
+})
+
+test('a window that is too large for the platform is halved', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  const asked = question('2026-01-01', '2026-01-08', 'P1D')
+  const expected = await rowsOf(platform, asked)
+  const tooLarge = [{ status: 413 }, { status: 400, code: 'response.entity.too.large' }]
+  for (const refusal of tooLarge) {
+    simulator.requests.reset()
+    simulator.faults.clear()
+    simulator.faults.add({ match: { path: PATH }, kind: 'status', times: 2, ...refusal })
+    t.same(await rowsOf(platform, asked), expected)
+    // Seven days, three, then one by one.
+    t.equal(simulator.requests.of(`POST ${PATH}`), 2 + 7)
+  }
+  simulator.faults.clear()
+  simulator.faults.add({ match: { path: PATH }, kind: 'status', status: 413 })
+  await t.rejects(rowsOf(platform, asked), { code: 'upstream-refused', upstream: { status: 413 } })
+})
+
+test('a failure tells up to where the rows are complete', async (t) => {
+  await using context = await openUnderTest()
+  const { platform, simulator } = context
+  simulator.faults.add({ match: { path: PATH }, kind: 'status', status: 403, after: 1 })
+  const rows: QueueAggregate[] = []
+  const read = async (): Promise<void> => {
+    const asked = question('2026-01-01', '2026-04-01', 'P1D')
+    for await (const some of queueAggregates(platform.read, asked)) rows.push(...some)
+  }
+  const error = await read().catch((reason: unknown) => reason)
+  t.ok(error instanceof IncompleteAggregates)
+  const upstream = { status: 403 }
+  t.match(error, { code: 'upstream-refused', completeUntil: '2026-02-01T00:00:00.000Z', upstream })
+  t.ok(rows.every(({ to }) => to <= '2026-02-01T00:00:00.000Z'))
 })

@@ -1,7 +1,8 @@
 import { USER_COLUMNS } from '../../domain/user-row.ts'
 import type { UserState } from '../../domain/user-row.ts'
-import type { PlatformUser } from '../../domain/plan-user.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
+import { allOrFirstError } from '../../genesys/concurrently.ts'
+import { readDivisions } from '../../genesys/division-lookup.ts'
 import { listUsers } from '../../genesys/find-users.ts'
 import { RequestProgress } from '../../genesys/request-progress.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -30,26 +31,19 @@ export async function printUsers(
     session.progress.show(`reading users: ${done} of ${total} pages`)
   })
   const states = [...new Set(state)]
-  const users = await listUsers(platform.read, { states, signal: session.signal, progress })
-  const name = divisionNames(users)
+  const { signal } = session
+  const [divisions, users] = await allOrFirstError([
+    readDivisions(platform.read, signal),
+    listUsers(platform.read, { states, signal, progress }),
+  ])
   const rows = users.slice(0, limit).map((user): Row => {
-    const { email, name: own, department, title, state: is, id } = user
-    const row = { email, name: own, division: name(user), department, title, state: is }
+    const { email, name, department, title, state: is, id, divisionId, divisionName } = user
+    const division = divisions.textOf({ id: divisionId, name: divisionName })
+    const row = { email, name, division, department, title, state: is }
     return withoutIds ? row : { ...row, id }
   })
   const shown = USER_COLUMNS.filter((column) => column !== 'id' || !withoutIds)
   const columns = shown.map((column) => ({ name: column, value: (row: Row) => row[column] }))
   await session.output.rows(rows, columns)
   return EXIT.done
-}
-
-/** A division by its name, or by its id where several have the name. */
-function divisionNames(users: readonly PlatformUser[]): (user: PlatformUser) => string {
-  const ids = new Map<string, Set<string>>()
-  for (const { divisionId, divisionName } of users) {
-    ids.set(divisionName, (ids.get(divisionName) ?? new Set()).add(divisionId))
-  }
-  return ({ divisionId, divisionName }) => {
-    return divisionName === '' || (ids.get(divisionName)?.size ?? 0) > 1 ? divisionId : divisionName
-  }
 }
