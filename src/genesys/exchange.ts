@@ -21,8 +21,13 @@ export type Exchange =
     }
   /** `unsent`: no connection came about, so nothing can have been executed. */
   | { readonly kind: 'network'; readonly unsent: boolean; readonly errorCode: string }
-  /** A success whose body cannot be read. */
-  | { readonly kind: 'malformed'; readonly status: number; readonly why: string }
+  /** A success whose body cannot be read; `oversized`: it is larger than what we take. */
+  | {
+      readonly kind: 'malformed'
+      readonly status: number
+      readonly why: string
+      readonly oversized?: boolean
+    }
 
 /** Errors from before a request is on its way. */
 const UNSENT_CODES = new Set([
@@ -59,7 +64,12 @@ export async function exchange(
   } catch (error) {
     if (signal.aborted) throw signal.reason
     if (error instanceof errors.ResponseExceededMaxSizeError) {
-      return { kind: 'malformed', status: 200, why: 'an answer larger than 64 MiB' }
+      return {
+        kind: 'malformed',
+        status: 200,
+        why: 'an answer larger than 64 MiB',
+        oversized: true,
+      }
     }
     const errorCode = systemCode(error)
     return { kind: 'network', unsent: UNSENT_CODES.has(errorCode), errorCode }

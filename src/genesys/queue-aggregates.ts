@@ -9,7 +9,7 @@ import { broken, listIn, objectIn, optionalTextIn, textIn } from './answer-shape
 import type { JsonObject } from './answer-shape.ts'
 import { chunksOf } from './find-users.ts'
 import type { PlatformClient } from './platform-client.ts'
-import { isTooLarge } from './read-listing.ts'
+import { isTooLarge } from './transport-failure.ts'
 
 /** What a metric came to in one interval, for one queue and medium. */
 export type QueueAggregate = {

@@ -2,6 +2,7 @@ import { Failure } from '../domain/failure.ts'
 import { broken, listIn, objectIn } from './answer-shape.ts'
 import { concurrently } from './concurrently.ts'
 import type { RequestProgress } from './request-progress.ts'
+import { isTooLarge } from './transport-failure.ts'
 
 export type Listing<Item> = {
   /** What is listed, for messages: `active users`. */
@@ -155,11 +156,4 @@ class ListingReader<Item extends { readonly id: string }> {
     this.#unread += requests
     this.#context.progress.plan(requests)
   }
-}
-
-/** Whether the platform found a question or its answer too large: a smaller one may pass. */
-export function isTooLarge(error: unknown): boolean {
-  if (!(error instanceof Failure) || error.upstream === undefined) return false
-  const { status, code } = error.upstream
-  return status === 413 || (status === 400 && /(?:^|\.)too\.large$/.test(code))
 }

@@ -33,6 +33,8 @@ export function retryCause(
 }
 
 function causeOf(outcome: Outcome): RetryCause | undefined {
+  // The same question has the same answer.
+  if (outcome.kind === 'malformed' && outcome.oversized === true) return undefined
   if (outcome.kind !== 'answered') return outcome.kind
   const { status } = outcome
   if (status === 429) return '429'

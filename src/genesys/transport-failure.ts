@@ -14,6 +14,17 @@ class PlatformRefusal extends Failure {
   }
 }
 
+/** An answer that is larger than what we take: a smaller question may be answered. */
+class OversizedAnswer extends Failure {}
+
+/** Whether a question or its answer was too large, for the platform or for us. */
+export function isTooLarge(error: unknown): boolean {
+  if (error instanceof OversizedAnswer) return true
+  if (!(error instanceof Failure) || error.upstream === undefined) return false
+  const { status, code } = error.upstream
+  return status === 413 || (status === 400 && /(?:^|\.)too\.large$/.test(code))
+}
+
 /**
  * A refusal with the platform's own message in the place of ours, for whoever has to act on it; any
  * other error as it is.
@@ -38,7 +49,9 @@ export function failureOf(outcome: Outcome, operation: string, attempts: number)
         `${operation} found no connection to the platform: ${outcome.errorCode}${tried}`,
       )
     case 'malformed':
-      return new Failure('upstream-broken', `${operation} got ${outcome.why}${tried}`)
+      return outcome.oversized === true
+        ? new OversizedAnswer('upstream-broken', `${operation} got ${outcome.why}${tried}`)
+        : new Failure('upstream-broken', `${operation} got ${outcome.why}${tried}`)
     case 'answered':
       return statusFailure(outcome, operation, tried)
   }
