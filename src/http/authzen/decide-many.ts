@@ -3,7 +3,7 @@ import type { Fault } from '../../domain/failure.ts'
 import { findRecords } from '../../domain/find-records.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import { countSteps, markSteps, stepsSince } from '../../domain/step-count.ts'
-import { nextTurn } from '../next-turn.ts'
+import type { Pause } from '../long-work.ts'
 import { MAX_EXPLANATION_UNITS } from './authzen-schemas.ts'
 import type { SEMANTICS } from './authzen-schemas.ts'
 import type { DecisionWriter } from './decision-text.ts'
@@ -21,8 +21,7 @@ export type Batch = {
   readonly semantic: Semantic
   /** Of the matrix, in seconds. */
   readonly age: number
-  /** True once nobody waits for the answer. */
-  readonly abandoned: () => boolean
+  readonly pause: Pause
 }
 
 /** Questions that are read and looked up together; so many are decided in a millisecond. */
@@ -39,7 +38,7 @@ export async function decideMany(
   deps: AuthzenRouteDeps,
   decide: DecisionWriter,
   matrix: Matrix,
-  { items, defaults, semantic, age, abandoned }: Batch,
+  { items, defaults, semantic, age, pause }: Batch,
 ): Promise<string> {
   const room = { units: MAX_EXPLANATION_UNITS }
   let answer = '{"evaluations":['
@@ -67,8 +66,7 @@ export async function decideMany(
       }
       countSteps(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
       if (stepsSince(mark) < TURN_STEPS) continue
-      await nextTurn()
-      if (abandoned()) return `${answer}]}`
+      if (!(await pause())) return `${answer}]}`
       mark = markSteps()
     }
   }
