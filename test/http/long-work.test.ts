@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'tap'
 import { HeldBodies } from '../../src/http/held-bodies.ts'
 import { LongWork } from '../../src/http/long-work.ts'
@@ -133,10 +133,12 @@ test('bodies beyond the room for them are refused before they are read', async (
     'content-type: application/json',
     `content-length: ${size}`,
   ]
-  const [closed] = [once(app.server, 'connection')]
-  socket.write(`${head.join('\r\n')}\r\n\r\n${JSON.stringify(MANY).slice(0, -1)}`)
-  const [connection] = (await closed) as [EventEmitter]
-  await until('it is held', async () => (await post(EVALUATIONS, MANY)).statusCode === 503)
+  const connected = once(app.server, 'connection')
+  const sent = `${head.join('\r\n')}\r\n\r\n${JSON.stringify(MANY).slice(0, -1)}`
+  socket.write(sent)
+  const [connection] = (await connected) as [Socket]
+  await until('it has arrived', () => connection.bytesRead === sent.length)
+  t.equal((await post(EVALUATIONS, MANY)).statusCode, 503, 'what has arrived is held')
   const ended = once(connection, 'close')
   socket.destroy()
   await ended
