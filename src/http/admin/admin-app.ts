@@ -133,7 +133,7 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   const unread = new UnreadAnswers()
   app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
-      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+      unread.add(reply.raw, request, Buffer.byteLength(payload))
     }
     reply.header('x-request-id', request.id)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')

@@ -89,6 +89,7 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
         onRequest: (request, reply, next) => {
           const announced = Number(request.raw.headers['content-length'])
           try {
+            deps.unread.requireRoom(request)
             request.heldBody = deps.bodies.hold(reply.raw, announced)
           } catch (error) {
             next(error as Error)
@@ -107,7 +108,7 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
       },
       async (request, reply) => {
         try {
-          await deps.longWork.run(reply.raw, (pause) => inTurn(answer, request, reply, pause))
+          await deps.longWork.run(reply.raw, (pause) => inTurn(deps, answer, request, reply, pause))
         } finally {
           request.heldBody?.release()
         }
@@ -119,6 +120,7 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
 
 /** Answers once it is the request's turn, and never for those who have gone away until then. */
 async function inTurn(
+  { unread }: AuthzenRouteDeps,
   answer: ReturnType<typeof createEvaluator>,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -129,6 +131,7 @@ async function inTurn(
     reply.hijack()
     return
   }
+  unread.requireRoom(request)
   const body = requireBody(bytes && parseStrictJson(bytes))
   if (isSingle(body)) answer.one(request, reply, body)
   else await answer.many(request, reply, body, pause)

@@ -82,7 +82,7 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   const unread = new UnreadAnswers(deps.unreadLimits)
   app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string') {
-      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+      unread.add(reply.raw, request, Buffer.byteLength(payload))
     }
     reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
     deps.metrics.answered('check', reply.statusCode)
