@@ -7,9 +7,9 @@ const RETRY_AFTER_SECONDS = 2
 /** What is held of one body. */
 export type HeldBody = {
   /** Counts what has arrived. Throws `overloaded`, with nothing counted, when there is no room. */
-  add(bytes: number): void
+  readonly add: (bytes: number) => void
   /** To be called when the body is needed no more; may be called again. */
-  release(): void
+  readonly release: () => void
 }
 
 /**

@@ -2,7 +2,6 @@ import { ALLOWED, UNKNOWN_USER } from '../../domain/evaluate.ts'
 import type { Fault } from '../../domain/failure.ts'
 import { findRecords } from '../../domain/find-records.ts'
 import type { Matrix } from '../../domain/matrix.ts'
-import { countSteps, markSteps, stepsSince } from '../../domain/step-count.ts'
 import type { Pause } from '../long-work.ts'
 import { MAX_EXPLANATION_UNITS } from './authzen-schemas.ts'
 import type { SEMANTICS } from './authzen-schemas.ts'
@@ -43,7 +42,7 @@ export async function decideMany(
   const room = { units: MAX_EXPLANATION_UNITS }
   let answer = '{"evaluations":['
   let comma = ''
-  let mark = markSteps()
+  let mark = matrix.steps.mark()
   for (let from = 0; from < items.length; from += CHUNK) {
     const { questions, records } = readChunk(matrix, items.slice(from, from + CHUNK), defaults)
     for (let i = 0; i < questions.length; i++) {
@@ -64,10 +63,10 @@ export async function decideMany(
       if (semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) {
         return `${answer}]}`
       }
-      countSteps(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
-      if (stepsSince(mark) < TURN_STEPS) continue
+      matrix.steps.count(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
+      if (matrix.steps.since(mark) < TURN_STEPS) continue
       if (!(await pause())) return `${answer}]}`
-      mark = markSteps()
+      mark = matrix.steps.mark()
     }
   }
   return `${answer}]}`
