@@ -1,5 +1,5 @@
 import { evaluateCondition } from './condition.ts'
-import type { AttributeScopes } from './condition.ts'
+import type { AttributeScopes, Wanting } from './condition.ts'
 import {
   GROUP,
   GROUP_BIT,
@@ -13,7 +13,7 @@ import {
 } from './matrix-layout.ts'
 import { ANY_DIVISION } from './matrix.ts'
 import { findPackedRecord, findRecord } from './find-records.ts'
-import { CONDITION_STEPS, countSteps } from './step-count.ts'
+import { CONDITION_STEPS, RECORDED_NAME_STEPS, RECORDED_STEPS } from './step-count.ts'
 import { hashPacked, packUuid } from './subject-id.ts'
 import type { Matrix } from './matrix.ts'
 
@@ -59,7 +59,11 @@ export type Path = {
 }
 
 /** Is told of every path while a question is evaluated; it also keeps the evaluation from stopping early. */
-export type Recorder = (path: Path) => void
+export type Recorder = {
+  (path: Path): void
+  /** Set by who asks for no path in another division: those are neither weighed nor told. */
+  readonly reachedOnly?: boolean
+}
 
 /** Nothing is missing where nothing was asked. */
 const NONE: readonly string[] = []
@@ -158,7 +162,7 @@ export function decideRecord(
   const asked = matrix.divisionAware[permission] === 1 ? division : ANY_DIVISION
   const start = record + SUBJECT.assignments
   const end = start + (info & INFO.countMask)
-  countSteps(info & INFO.countMask)
+  matrix.steps.count(info & INFO.countMask)
   let best = least
   for (let i = start; i < end; i++) {
     const assignment = subjects[i] as number
@@ -170,7 +174,7 @@ export function decideRecord(
       if (groups[at + GROUP.enabled] !== 1) continue
       const first = groups[at + GROUP.start] as number
       const last = first + (groups[at + GROUP.count] as number)
-      countSteps(last - first)
+      matrix.steps.count(last - first)
       for (let j = first; j < last; j++) {
         const grant = groupGrants[j] as number
         best = betterOutcome(matrix, grant, group, permission, asked, scopes, recorder, best)
@@ -183,7 +187,8 @@ export function decideRecord(
 
 /**
  * What one grant answers, whoever holds it, or `best` where that is better. Most speak of other
- * things: that much is inlined.
+ * things: that much is inlined. Its arguments stand one by one, for this runs for every grant of every
+ * check, and an object to hold them would have to be made each time.
  */
 function betterOutcome(
   matrix: Matrix,
@@ -202,7 +207,10 @@ function betterOutcome(
   return speakingOutcome(matrix, grant, group, permission, asked, given, scopes, recorder, best)
 }
 
-/** The same for a grant whose role gives the permission, or may give it under a condition. */
+/**
+ * The same for a grant whose role gives the permission, or may give it under a condition; with its
+ * arguments one by one for the same reason.
+ */
 function speakingOutcome(
   matrix: Matrix,
   grant: number,
@@ -223,6 +231,8 @@ function speakingOutcome(
     if (best <= (reached ? ALLOWED : OTHER_DIVISION)) return best
     if (given) return reached ? ALLOWED : OTHER_DIVISION
     if (scopes === undefined) return Math.min(best, reached ? CONDITIONAL : OTHER_DIVISION)
+  } else if (!reached && recorder.reachedOnly === true) {
+    return best
   }
   const outcome = policiesOutcome(
     matrix,
@@ -244,7 +254,10 @@ function speaksUnderCondition(matrix: Matrix, role: number, permission: number):
   return ((matrix.conditionalBits[at] as number) & (1 << (permission & 31))) !== 0
 }
 
-/** The same by the role's policies one by one: for conditions to be weighed and paths recorded. */
+/**
+ * The same by the role's policies one by one, for conditions to be weighed and paths recorded; with
+ * its arguments one by one for the same reason.
+ */
 function policiesOutcome(
   matrix: Matrix,
   role: number,
@@ -264,13 +277,16 @@ function policiesOutcome(
   ): void => {
     const outcome = !reached && verdict !== NOT_GRANTED ? OTHER_DIVISION : verdict
     best = Math.min(best, outcome)
-    recorder?.({ role, division, group, policy, outcome, missing, unusable })
+    if (recorder === undefined) return
+    const names = missing.length + unusable.length
+    matrix.steps.count(RECORDED_STEPS + names * RECORDED_NAME_STEPS)
+    recorder({ role, division, group, policy, outcome, missing, unusable })
   }
   if (givesFlat(matrix, role, permission)) consider(-1, ALLOWED)
   const record = role * ROLE.words
   const first = matrix.roles[record + ROLE.policyStart] as number
   const last = first + (matrix.roles[record + ROLE.policyCount] as number)
-  countSteps(last - first)
+  matrix.steps.count(last - first)
   const { policies, permissions } = matrix
   const domain = permissions[permission * PERMISSION.words + PERMISSION.domain]
   const enough = reached ? ALLOWED : OTHER_DIVISION
@@ -284,14 +300,25 @@ function policiesOutcome(
       consider(policy, ALLOWED)
       continue
     }
-    countSteps(CONDITION_STEPS)
-    const wanting = recorder && { missing: new Set<string>(), unusable: new Set<string>() }
+    matrix.steps.count(CONDITION_STEPS)
+    const wanting = recorder && clearWanting(matrix)
     const verdict = evaluateCondition(matrix.condition(condition - 1), scopes ?? [], wanting)
     if (verdict !== 'undecided') consider(policy, verdict === 'holds' ? ALLOWED : NOT_GRANTED)
-    else if (wanting) consider(policy, CONDITIONAL, [...wanting.missing], [...wanting.unusable])
+    else if (wanting)
+      consider(policy, CONDITIONAL, listOf(wanting.missing), listOf(wanting.unusable))
     else consider(policy, CONDITIONAL)
   }
   return best
+}
+
+function clearWanting({ wanting }: Matrix): Wanting {
+  wanting.missing.clear()
+  wanting.unusable.clear()
+  return wanting
+}
+
+function listOf(names: ReadonlySet<string>): readonly string[] {
+  return names.size === 0 ? NONE : [...names]
 }
 
 function givesFlat(matrix: Matrix, role: number, permission: number): boolean {

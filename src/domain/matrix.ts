@@ -1,4 +1,4 @@
-import type { Condition } from './condition.ts'
+import type { Condition, Wanting } from './condition.ts'
 import { ALL_DIVISIONS } from './facts.ts'
 import type { Gaps, SubjectKind, SubjectState } from './facts.ts'
 import { Failure } from './failure.ts'
@@ -24,6 +24,7 @@ import { unpackUuid } from './subject-id.ts'
 import { checkSubjects, sectionExtent } from './matrix-sections.ts'
 import { TextIndex } from './text-index.ts'
 import { readText } from './text-table.ts'
+import { StepCount } from './step-count.ts'
 
 /** Asked for no particular division: any grant will do. */
 export const ANY_DIVISION = -1
@@ -84,6 +85,10 @@ export class Matrix {
   /** 1 for each permission that a division narrows: one byte to read in a check. */
   readonly divisionAware: Uint8Array
   readonly description: MatrixDescription
+  /** Work done with it on this thread. */
+  readonly steps = new StepCount()
+  /** Scratch of whatever is evaluated just now, for a set takes longer to make than to clear. */
+  readonly wanting: Wanting = { missing: new Set(), unusable: new Set() }
   readonly #header: Uint32Array
   readonly #floats: Float64Array
   readonly #textStarts: Uint32Array

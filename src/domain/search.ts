@@ -4,7 +4,6 @@ import type { SubjectKind } from './facts.ts'
 import type { Page } from './listing.ts'
 import { INFO, SUBJECT } from './matrix-layout.ts'
 import type { Matrix } from './matrix.ts'
-import { countSteps, markSteps, stepsSince } from './step-count.ts'
 
 /** From where a search goes on, and how many hits it may give. */
 export type SearchStretch = {
@@ -47,9 +46,9 @@ export function searchSubjects(
   const items: string[] = []
   if (permission < 0) return { items, next: undefined }
   const end = Math.min(matrix.subjectCount, from + MAX_SCANNED)
-  const mark = markSteps()
+  const mark = matrix.steps.mark()
   for (let subject = from; subject < end; subject++) {
-    if (stepsSince(mark) > MAX_STEPS) return { items, next: subject }
+    if (matrix.steps.since(mark) > MAX_STEPS) return { items, next: subject }
     if (!allows(matrix, subject, permission, division, scopes)) continue
     if (recordKind(matrix, matrix.subjectStarts[subject] ?? 0) !== kind) continue
     const id = matrix.subjectId(subject)
@@ -79,9 +78,9 @@ export function searchDivisions(
 ): Page<string> {
   const { subject, permission, scopes } = question
   const items: string[] = []
-  const mark = markSteps()
+  const mark = matrix.steps.mark()
   for (let index = from; index < matrix.divisionCount; index++) {
-    if (stepsSince(mark) > MAX_STEPS) return { items, next: index }
+    if (matrix.steps.since(mark) > MAX_STEPS) return { items, next: index }
     const division = question.division ?? index
     if (!allows(matrix, subject, permission, division, scopes)) continue
     const { id } = matrix.division(index)
@@ -111,10 +110,10 @@ export function searchActions(
   const { subject, nameOf, division, scopes } = question
   const items: string[] = []
   if (subject < 0) return { items, next: undefined }
-  const mark = markSteps()
+  const mark = matrix.steps.mark()
   for (let permission = from; permission < matrix.permissionCount; permission++) {
-    if (stepsSince(mark) > MAX_STEPS) return { items, next: permission }
-    countSteps(NAME_STEPS)
+    if (matrix.steps.since(mark) > MAX_STEPS) return { items, next: permission }
+    matrix.steps.count(NAME_STEPS)
     const name = nameOf(permission)
     if (name === undefined) continue
     if (!allows(matrix, subject, permission, division, scopes)) continue

@@ -9,7 +9,7 @@ const HELD_MS = 15 * 60_000
 /** Old matrices that a token names. While roles are changed one may be replaced every second. */
 const NAMED = { ttl: HELD_MS, maxSize: 384 * MIB }
 /** The last ones of those that no token names: whoever saw a revision may plan on it. */
-const UNNAMED = { ttl: HELD_MS, maxSize: 128 * MIB, max: 4 }
+const UNNAMED = { ttl: HELD_MS, maxSize: 128 * MIB, max: 16 }
 
 export type PublisherOptions = {
   readonly maxAgeSeconds: number

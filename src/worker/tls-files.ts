@@ -14,7 +14,8 @@ export type TlsFiles = { readonly certFile: string; readonly keyFile: string }
 /** A certificate chain and its private key, in PEM. */
 export type TlsPair = { readonly cert: Buffer; readonly key: Buffer }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+/** Under each of the labels that OpenSSL, and so Node, takes a certificate by. */
+const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]+-----END \1-----/g
 
 /** Reads a pair. Throws `invalid` when a file cannot be read or the two do not belong together. */
 export async function readTlsPair({ certFile, keyFile }: TlsFiles): Promise<TlsPair> {
@@ -31,8 +32,8 @@ export async function readTlsPair({ certFile, keyFile }: TlsFiles): Promise<TlsP
 function belongTogether(cert: Buffer, key: Buffer): boolean {
   try {
     createSecureContext({ cert, key })
-    if (Number.isNaN(validityOf(cert).until)) return false
-    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
+    const [leaf] = chainOf(cert)
+    return leaf !== undefined && leaf.checkPrivateKey(createPrivateKey(key))
   } catch {
     // Without the cause: what a parser says may quote what it read.
     return false
@@ -48,14 +49,10 @@ async function read(variable: string, path: string): Promise<Buffer> {
   }
 }
 
-/** The time within which every certificate of a chain is good, in epoch milliseconds. */
-function validityOf(cert: Buffer): { readonly from: number; readonly until: number } {
+/** The certificates of a chain, the leaf first. Throws when one of them cannot be read. */
+function chainOf(cert: Buffer): X509Certificate[] {
   const chain = cert.toString('latin1').match(CERTIFICATE) ?? []
-  const certificates = chain.map((pem) => new X509Certificate(pem))
-  return {
-    from: Math.max(...certificates.map((each) => each.validFromDate.getTime())),
-    until: Math.min(...certificates.map((each) => each.validToDate.getTime())),
-  }
+  return chain.map((pem) => new X509Certificate(pem))
 }
 
 export type TlsWatchOptions = TlsFiles & {
@@ -76,15 +73,17 @@ export type TlsWatchOptions = TlsFiles & {
 export function watchTlsFiles(options: TlsWatchOptions): Disposable {
   const { certFile, keyFile, onPair, logger } = options
   let { current } = options
-  tellValidity(current, options)
+  tellValidity(chainOf(current.cert), options)
   const reload = async (): Promise<void> => {
     try {
       const pair = await readTlsPair(options)
       if (pair.cert.equals(current.cert) && pair.key.equals(current.key)) return
+      // Before the pair is in use: from here on nothing may fail.
+      const chain = chainOf(pair.cert)
       onPair(pair)
       current = pair
       logger.info({ certFile }, 'the certificate was read again')
-      tellValidity(pair, options)
+      tellValidity(chain, options)
     } catch (error) {
       logger.error(
         { err: error, certFile, keyFile },
@@ -110,18 +109,33 @@ export function watchTlsFiles(options: TlsWatchOptions): Disposable {
   }
 }
 
+/**
+ * Of the leaf: it is what callers see expire. One above it may have ended long ago and do no harm,
+ * such as a cross-signed root that only old clients look at.
+ */
 function tellValidity(
-  { cert }: TlsPair,
+  chain: readonly X509Certificate[],
   { certFile, metrics, logger }: Pick<TlsWatchOptions, 'certFile' | 'metrics' | 'logger'>,
 ): void {
-  const { from, until } = validityOf(cert)
-  metrics.certificateTaken(until)
-  const now = Date.now()
-  const told = { certFile, from: isoOf(from), until: isoOf(until) }
-  if (now > until) logger.warn(told, 'the certificate has expired')
-  else if (now < from) logger.warn(told, 'the certificate is not valid yet')
+  const [leaf, ...above] = chain
+  if (leaf === undefined) return
+  metrics.certificateTaken(leaf.validToDate.getTime())
+  const state = stateOf(leaf)
+  if (state !== 'valid') logger.warn({ certFile, ...datesOf(leaf) }, `the certificate ${state}`)
+  for (const each of above) {
+    const itsState = stateOf(each)
+    if (itsState === 'valid') continue
+    const told = { certFile, subject: each.subject, ...datesOf(each) }
+    logger.info(told, `a certificate above the leaf ${itsState}`)
+  }
 }
 
-function isoOf(timeMs: number): string {
-  return new Date(timeMs).toISOString()
+function stateOf({ validFromDate, validToDate }: X509Certificate) {
+  const now = Date.now()
+  if (now > validToDate.getTime()) return 'has expired'
+  return now < validFromDate.getTime() ? 'is not valid yet' : 'valid'
+}
+
+function datesOf({ validFromDate, validToDate }: X509Certificate) {
+  return { from: validFromDate.toISOString(), until: validToDate.toISOString() }
 }

@@ -77,6 +77,22 @@ test('7.2 Response: what is undecided counts with the names that it lacks', asyn
   }
 })
 
+test('6.2 Response: what is missing is told without a look at conditions elsewhere', async (t) => {
+  const kind = { variableName: 'kind', operator: 'EQ', operands: [{ type: 'SCALAR', value: 'x' }] }
+  const { post, served } = startPlane(t, kind)
+  const { steps } = served.current()
+  const stepsOf = async (explain: boolean): Promise<number> => {
+    const mark = steps.mark()
+    const resource = { ...QUESTION.resource, properties: { other: 1 } }
+    const body = { ...QUESTION, resource, context: { options: { explain } } }
+    const { context } = (await post('/access/v1/evaluation', body)).json<Decision>()
+    t.match(context, { reason: 'conditional', missing: ['kind'] })
+    return steps.since(mark)
+  }
+  const [few, many] = [await stepsOf(false), await stepsOf(true)]
+  t.ok(few * 4 < many, `${few} steps, ${many} with every path`)
+})
+
 test('7.2 Response: a decision that cannot have paths is never truncated', async (t) => {
   const { post } = startPlane(t)
   const evaluations = [...MANY.evaluations.slice(1), { action: { name: 'fly' } }]

@@ -1,8 +1,15 @@
 import { test } from 'tap'
+import type { Path } from '../../src/domain/evaluate.ts'
 import type { Page } from '../../src/domain/listing.ts'
-import { allows, decide, NOT_GRANTED, OTHER_DIVISION } from '../../src/domain/evaluate.ts'
+import {
+  allows,
+  CONDITIONAL,
+  decide,
+  NOT_GRANTED,
+  OTHER_DIVISION,
+} from '../../src/domain/evaluate.ts'
 import { searchActions, searchDivisions, searchSubjects } from '../../src/domain/search.ts'
-import { countSteps, markSteps, stepsSince } from '../../src/domain/step-count.ts'
+import { StepCount } from '../../src/domain/step-count.ts'
 import {
   divisionOf,
   matrixOf,
@@ -85,9 +92,9 @@ test('what is found in calls is all that there is, each hit once', (t) => {
 })
 
 function stepsOf(run: () => unknown): number {
-  const mark = markSteps()
+  const mark = matrix.steps.mark()
   run()
-  return stepsSince(mark)
+  return matrix.steps.since(mark)
 }
 
 test('whether something is allowed is told without conditions of grants elsewhere', (t) => {
@@ -104,13 +111,38 @@ test('whether something is allowed is told without conditions of grants elsewher
   t.end()
 })
 
+test('a path that is recorded counts for what it takes, with the names in it', (t) => {
+  const division = matrix.findDivision('d7')
+  const paths: Path[] = []
+  const record = (path: Path) => void paths.push(path)
+  const plain = stepsOf(() => decide(matrix, roamer, permission, division, []))
+  const recorded = stepsOf(() => decide(matrix, roamer, permission, division, [], record))
+  t.equal(paths.length, ELSEWHERE)
+  t.strictSame(paths[7]?.missing, ['kind'])
+  t.ok(recorded > plain + ELSEWHERE * 50, `${recorded} steps, ${plain} without`)
+  t.end()
+})
+
+test('who asks for no path elsewhere has none weighed', (t) => {
+  const division = matrix.findDivision('d7')
+  const paths: Path[] = []
+  const record = Object.assign((path: Path) => void paths.push(path), { reachedOnly: true })
+  const steps = stepsOf(() => {
+    t.equal(decide(matrix, roamer, permission, division, [], record), CONDITIONAL)
+  })
+  t.match(paths, [{ outcome: CONDITIONAL, missing: ['kind'], division }])
+  t.equal(paths.length, 1)
+  t.ok(steps < ELSEWHERE * 2, `${steps} steps`)
+  t.end()
+})
+
 test('steps are counted on when their number wraps around', (t) => {
-  const mark = markSteps()
-  countSteps(2 ** 31 - 1)
-  countSteps(1_000)
-  const again = markSteps()
-  countSteps(2 ** 31 - 1)
-  t.equal(stepsSince(again), 2 ** 31 - 1)
-  t.not(markSteps(), mark)
+  const steps = new StepCount()
+  steps.count(2 ** 31 - 1)
+  steps.count(1_000)
+  const mark = steps.mark()
+  t.ok(mark < 0, 'it has')
+  steps.count(2 ** 31 - 1)
+  t.equal(steps.since(mark), 2 ** 31 - 1)
   t.end()
 })

@@ -1,10 +1,19 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
+import { UnreadAnswers } from '../../src/http/unread-answers.ts'
 import { bearer, CHECK_SECRET, startCheckPlane } from './support/planes.ts'
 import { DIVISIONS, FACTS, matrixOf, USERS } from './support/organization.ts'
+
+const emitter = () => Object.assign(new EventEmitter(), { destroyed: false })
+const requestOf = (name?: string) => ({
+  raw: { socket: emitter() as unknown as Socket },
+  principal: name === undefined ? null : { name },
+})
+const responseOf = () => emitter() as unknown as ServerResponse
 
 const MIB = 1024 * 1024
 const QUESTION = {
@@ -30,8 +39,11 @@ const REQUEST = [
   MANY,
 ].join('\r\n')
 
-async function startListening(t: Test, unreadLimits: { maxBytes: number; deadlineMs: number }) {
-  const plane = startCheckPlane(t, { unreadLimits })
+/** Without shares: all that is unread is of one caller here. */
+const ALL = { maxCallerBytes: Infinity, maxSocketBytes: Infinity }
+
+async function startListening(t: Test, limits: { maxBytes: number; deadlineMs: number }) {
+  const plane = startCheckPlane(t, { unreadLimits: { ...ALL, ...limits } })
   await plane.app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = plane.app.server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
@@ -104,18 +116,66 @@ t.test('every large answer is counted until it has been read, whoever writes it'
   })
   const facts = { ...FACTS, permissions: [...FACTS.permissions, ...catalogue] }
   const url = '/api/v1/permissions?limit=60'
-  const roomy = startCheckPlane(t, { unreadLimits: { maxBytes: 12_000, deadlineMs: 600_000 } })
+  const roomy = startCheckPlane(t, {
+    unreadLimits: { ...ALL, maxBytes: 12_000, deadlineMs: 600_000 },
+  })
   roomy.served.held = [matrixOf(facts, 7)]
   for (let i = 0; i < 5; i++) {
     const answer = await roomy.get(url)
     t.equal(answer.statusCode, 200)
     t.ok(answer.body.length > 6_000, 'there is no room for two')
   }
-  const narrow = startCheckPlane(t, { unreadLimits: { maxBytes: 5_000, deadlineMs: 600_000 } })
+  const narrow = startCheckPlane(t, {
+    unreadLimits: { ...ALL, maxBytes: 5_000, deadlineMs: 600_000 },
+  })
   narrow.served.held = roomy.served.held
   const refused = await narrow.get(url)
   t.equal(refused.statusCode, 503)
   t.match(refused.json(), { type: /overloaded$/, detail: /has not been read yet/ })
   t.same(narrow.record.answered, ['check 503'])
   t.equal((await narrow.get('/api/v1/permissions?limit=1')).statusCode, 200)
+})
+
+t.test('a connection and a caller have a share each, and at least one answer', (t) => {
+  const unread = new UnreadAnswers({
+    ...{ maxBytes: 100_000, deadlineMs: 600_000 },
+    ...{ maxSocketBytes: 20_000, maxCallerBytes: 45_000 },
+  })
+  const overloaded = { code: 'overloaded', retryAfterSeconds: 1 }
+  const greedy = requestOf('greedy')
+  unread.add(responseOf(), greedy, 15_000)
+  t.throws(() => unread.add(responseOf(), greedy, 5_001), overloaded)
+  unread.requireRoom(greedy)
+  const last = responseOf()
+  unread.add(last, greedy, 5_000)
+  t.throws(() => unread.requireRoom(greedy), overloaded, 'before it is decided')
+  const elsewhere = requestOf('greedy')
+  unread.add(responseOf(), elsewhere, 25_000)
+  const third = requestOf('greedy')
+  t.throws(() => unread.requireRoom(third), overloaded, 'its share over all connections is full')
+  const other = requestOf('other')
+  const large = responseOf()
+  unread.add(large, other, 50_000)
+  t.throws(() => unread.requireRoom(other), overloaded, 'one may be larger than a share')
+  large.emit('close')
+  unread.requireRoom(other)
+  last.emit('close')
+  unread.requireRoom(third)
+  greedy.raw.socket.emit('close')
+  unread.add(responseOf(), third, 20_000)
+  unread.add(responseOf(), requestOf(), 55_000)
+  t.throws(() => unread.requireRoom(other), overloaded, 'all that there is')
+  elsewhere.raw.socket.emit('close')
+  unread.requireRoom(other)
+  t.end()
+})
+
+t.test('who has not read enough is refused before many decisions are made', async (t) => {
+  const { post, record } = startCheckPlane(t, {
+    unreadLimits: { ...ALL, maxBytes: 4_000, deadlineMs: 600_000 },
+  })
+  const answer = await post('/access/v1/evaluations', MANY)
+  t.equal(answer.statusCode, 503)
+  t.match(answer.body, /has not been read yet/)
+  t.same(record.decided, [])
 })

@@ -105,12 +105,34 @@ test('a certificate that is not good now is told of, at the start and after a re
   }
 })
 
-test('of a chain the certificate counts that ends first', async (t) => {
+test('of a chain the leaf counts; what is not good above it is told of once', async (t) => {
   const leaf = await makeCertificate('leaf', { notAfterDate: fromNow(30) })
-  const above = await makeCertificate('above', { notAfterDate: fromNow(20) })
-  const { expiries } = await watchPair(t, { cert: `${leaf.cert}\n${above.cert}`, key: leaf.key })
+  const above = await makeCertificate('old root', {
+    notBeforeDate: fromNow(-9),
+    notAfterDate: fromNow(-1),
+  })
+  const chain = { cert: `${leaf.cert}\n${above.cert}`, key: leaf.key }
+  const { expiries, lines } = await watchPair(t, chain)
   t.same(
     expiries.map((ms) => Math.round((ms - Date.now()) / DAY_MS)),
-    [20],
+    [30],
   )
+  t.match(lines, [
+    { level: 30, subject: /old root/, msg: 'a certificate above the leaf has expired' },
+  ])
+})
+
+test('certificates are taken under every label that Node takes', async (t) => {
+  const good = await makeCertificate('good', { notAfterDate: fromNow(30) })
+  const next = await makeCertificate('next', { notAfterDate: fromNow(60) })
+  for (const label of ['X509 CERTIFICATE', 'TRUSTED CERTIFICATE']) {
+    const relabel = (cert: string) => cert.replaceAll(' CERTIFICATE-----', ` ${label}-----`)
+    const watched = await watchPair(t, { ...good, cert: relabel(good.cert) })
+    await writeFile(watched.certFile, relabel(next.cert))
+    await writeFile(watched.keyFile, next.key)
+    await watched.told(/the certificate was read again/)
+    t.equal(watched.pairs.length, 1)
+    const days = watched.expiries.map((ms) => Math.round((ms - Date.now()) / DAY_MS))
+    t.same(days, [30, 60], label)
+  }
 })

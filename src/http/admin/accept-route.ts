@@ -14,7 +14,7 @@ import type { RoleChangeBatch, UserChange } from '../../domain/role-change.ts'
 import { emailsAmong } from '../../domain/user-lookup.ts'
 import { callerOf } from '../access.ts'
 import { JSON_TYPE } from '../json-text.ts'
-import { nextTurn } from '../next-turn.ts'
+import type { LongWork } from '../long-work.ts'
 import { hashRequest } from '../request-hash.ts'
 import { problems } from '../schemas.ts'
 import { baseMatrix } from './base-matrix.ts'
@@ -37,6 +37,7 @@ export type AcceptRouteDeps = Pick<SimulationDeps, 'matrices' | 'now'> & {
   readonly roleChanges: Pick<RoleChangeStore, 'accept' | 'findAccepted'>
   /** Tells whoever applies batches that there is something to do. Must be cheap. */
   readonly wake: () => void
+  readonly longWork: LongWork
 }
 
 const BatchSchema = Type.Object(BATCH_MEMBERS)
@@ -128,7 +129,7 @@ async function accept(
   { options, written, idempotency }: Asked,
 ): Promise<{ readonly batch: RoleChangeBatch; readonly created: boolean }> {
   const matrix = baseMatrix(deps.matrices, options.baseRevision)
-  const changes = await resolve(written, matrix, deps.now())
+  const changes = await resolve(deps, written, matrix)
   const batch: NewBatch = {
     requestedBy: callerOf(request),
     requestId: request.id,
@@ -142,11 +143,17 @@ async function accept(
   return await deps.roleChanges.accept(batch, (id) => [acceptanceEntry(id, batch)])
 }
 
-async function resolve({ updates, locate }: WrittenUpdates, matrix: Matrix, now: number) {
+async function resolve(
+  { longWork, now }: AcceptRouteDeps,
+  { updates, locate }: WrittenUpdates,
+  matrix: Matrix,
+) {
   const emails = emailsAmong(matrix, namedUsers(updates))
-  const byEmail = await findEmailsInTurns(matrix, emails, nextTurn)
+  const byEmail = await longWork.run(undefined, (pause) =>
+    findEmailsInTurns(matrix, emails, async () => void (await pause())),
+  )
   try {
-    return resolveUpdates(matrix, updates, now, byEmail)
+    return resolveUpdates(matrix, updates, now(), byEmail)
   } catch (error) {
     return locate(error)
   }

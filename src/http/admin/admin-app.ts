@@ -38,6 +38,7 @@ import { reportRoutes } from './report-routes.ts'
 import type { ReportRouteDeps } from './report-routes.ts'
 import { roleChangeRoutes } from './role-change-routes.ts'
 import type { RoleChangeRouteDeps } from './role-change-routes.ts'
+import { LongWork } from '../long-work.ts'
 import { UnreadAnswers } from '../unread-answers.ts'
 import { tryRoutes } from './try-routes.ts'
 
@@ -57,7 +58,7 @@ type RouteDeps = MatrixRouteDeps &
   DeliveryRouteDeps &
   ReportRouteDeps
 
-export type AdminAppDeps = RouteDeps & {
+export type AdminAppDeps = Omit<RouteDeps, 'longWork'> & {
   readonly metrics: Pick<Metrics, 'answered' | 'failed'>
   readonly logger: Pick<Logger, 'error'>
   readonly auth: Authenticator
@@ -132,7 +133,7 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   const unread = new UnreadAnswers()
   app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
-      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+      unread.add(reply.raw, request, Buffer.byteLength(payload))
     }
     reply.header('x-request-id', request.id)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
@@ -147,10 +148,11 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   void app.register(tryRoutes(deps.checkApp, RATE))
   void app.register((guarded, _options, done) => {
     guardRoutes(guarded, deps.auth)
+    const shared = { ...deps, longWork: new LongWork() }
     void guarded.register(rebuildRoutes(deps))
-    void guarded.register(roleChangeRoutes(deps))
-    void guarded.register(auditRoutes(deps))
-    void guarded.register(reportRoutes(deps))
+    void guarded.register(roleChangeRoutes(shared))
+    void guarded.register(auditRoutes(shared))
+    void guarded.register(reportRoutes(shared))
     void guarded.register(allowlistRoutes(deps))
     void guarded.register(environmentRoutes(deps))
     void guarded.register(deliveryRoutes(deps))

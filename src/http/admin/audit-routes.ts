@@ -4,7 +4,6 @@ import type { Static } from 'typebox'
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES } from '../../domain/audit.ts'
 import type { AuditFilter, AuditTrail, Verification } from '../../domain/audit.ts'
 import { Failure } from '../../domain/failure.ts'
-import type { ServedMatrices } from '../../domain/served.ts'
 import { readCursor, writeCursor } from '../cursor.ts'
 import { MAX_INSTANT_LENGTH, readPeriod } from '../instant.ts'
 import { JSON_TYPE } from '../json-text.ts'
@@ -14,9 +13,9 @@ import { NDJSON, sendEntries, wantsNdjson } from './audit-export.ts'
 import { fillPage } from './bounded-page.ts'
 import { UserName } from './change-schemas.ts'
 import { findUserId } from './find-user.ts'
+import type { FindUserDeps } from './find-user.ts'
 
-export type AuditRouteDeps = {
-  readonly matrices: ServedMatrices
+export type AuditRouteDeps = FindUserDeps & {
   readonly audit: Pick<AuditTrail, 'list' | 'stream' | 'verify'>
 }
 
@@ -156,7 +155,7 @@ function entriesRoute(deps: AuditRouteDeps): FastifyPluginCallbackTypebox {
 async function readFilter(deps: AuditRouteDeps, query: Query): Promise<AuditFilter> {
   const { actor, userId, action, outcome, subjectId } = query
   const period = readPeriod(query)
-  const user = userId === undefined ? undefined : await findUserId(deps.matrices, userId)
+  const user = userId === undefined ? undefined : await findUserId(deps, userId)
   return { ...period, actor, userId: user, action, outcome, subjectId }
 }
 

@@ -10,6 +10,7 @@ import { PermissionCode } from '../schemas.ts'
 import { Actor, From, To } from './audit-routes.ts'
 import { UserName } from './change-schemas.ts'
 import { findUserId } from './find-user.ts'
+import type { FindUserDeps } from './find-user.ts'
 
 export const ReportBody = Type.Object(
   {
@@ -55,20 +56,20 @@ const MEMBERS: Readonly<
 /** A report's request with its users looked up. Throws `invalid` that names the member at fault. */
 export async function readReportRequest(
   body: Body,
-  matrices: ServedMatrices,
+  deps: FindUserDeps,
   now: number,
 ): Promise<ReportRequest> {
   requireMembers(body)
   const { kind, actor, permission = '' } = body
   const period = readPeriod(body)
-  const userId = body.userId === undefined ? undefined : await findUserId(matrices, body.userId)
+  const userId = body.userId === undefined ? undefined : await findUserId(deps, body.userId)
   switch (kind) {
     case 'changes':
       return { kind, from: period.from ?? '', to: period.to ?? '', userId, actor }
     case 'user-history':
       return { kind, userId: userId ?? '', ...period }
     case 'permission-holders':
-      return { kind, permission, ...readMoment(body, matrices, now) }
+      return { kind, permission, ...readMoment(body, deps.matrices, now) }
     case 'conflicts':
       return { kind }
   }

@@ -7,16 +7,15 @@ import type { ReportStore, StoredReport } from '../../domain/report-store.ts'
 import { REPORT_STATES } from '../../domain/report-store.ts'
 import type { Reports } from '../../domain/report.ts'
 import { openReportText } from '../../domain/report-text.ts'
-import type { ServedMatrices } from '../../domain/served.ts'
 import { callerOf } from '../access.ts'
 import { problems } from '../schemas.ts'
 import { renderCsv } from './report-csv.ts'
 import { renderHtml } from './report-html.ts'
+import type { FindUserDeps } from './find-user.ts'
 import { ReportBody, readReportRequest } from './report-request.ts'
 import { REPORT_POLICY } from './report-style.ts'
 
-export type ReportRouteDeps = {
-  readonly matrices: ServedMatrices
+export type ReportRouteDeps = FindUserDeps & {
   readonly reports: Reports
   readonly reportStore: Pick<ReportStore, 'find' | 'content'>
   /** Epoch milliseconds. */
@@ -71,7 +70,7 @@ function startRoute(deps: ReportRouteDeps): FastifyPluginCallbackTypebox {
         },
       },
       async (request, reply) => {
-        const asked = await readReportRequest(request.body, deps.matrices, deps.now())
+        const asked = await readReportRequest(request.body, deps, deps.now())
         const origin = { requestedBy: callerOf(request), requestId: request.id }
         const { id } = await deps.reports.start(asked, origin)
         const report = await deps.reportStore.find(id)

@@ -73,7 +73,7 @@ function listRoute(deps: RoleChangeRouteDeps): FastifyPluginCallbackTypebox {
           limit: limitOf(query),
           cursor,
           state,
-          userId: userId === undefined ? undefined : await findUserId(deps.matrices, userId),
+          userId: userId === undefined ? undefined : await findUserId(deps, userId),
         })
         const { nextCursor } = page
         const items = page.items.map(describeBatch)

@@ -1,6 +1,6 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { evaluationRoute, evaluationsRoute } from './evaluation-routes.ts'
-import { jsonBody } from './json-body.ts'
+import { bodyBytes, jsonBody } from './json-body.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
 import { searchRoutes } from './search-routes.ts'
 
@@ -20,7 +20,8 @@ export function authzenRoutes(deps: AuthzenRouteDeps): FastifyPluginCallbackType
       registered()
     })
     void app.register((batch, _o, registered) => {
-      batch.addContentTypeParser('application/json', jsonBody(BATCH_BODY_LIMIT))
+      batch.decorateRequest('heldBody', null)
+      batch.addContentTypeParser('application/json', bodyBytes(BATCH_BODY_LIMIT))
       void batch.register(evaluationsRoute(deps))
       registered()
     })

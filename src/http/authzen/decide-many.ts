@@ -2,8 +2,7 @@ import { ALLOWED, UNKNOWN_USER } from '../../domain/evaluate.ts'
 import type { Fault } from '../../domain/failure.ts'
 import { findRecords } from '../../domain/find-records.ts'
 import type { Matrix } from '../../domain/matrix.ts'
-import { countSteps, markSteps, stepsSince } from '../../domain/step-count.ts'
-import { nextTurn } from '../next-turn.ts'
+import type { Pause } from '../long-work.ts'
 import { MAX_EXPLANATION_UNITS } from './authzen-schemas.ts'
 import type { SEMANTICS } from './authzen-schemas.ts'
 import type { DecisionWriter } from './decision-text.ts'
@@ -21,8 +20,7 @@ export type Batch = {
   readonly semantic: Semantic
   /** Of the matrix, in seconds. */
   readonly age: number
-  /** True once nobody waits for the answer. */
-  readonly abandoned: () => boolean
+  readonly pause: Pause
 }
 
 /** Questions that are read and looked up together; so many are decided in a millisecond. */
@@ -39,12 +37,12 @@ export async function decideMany(
   deps: AuthzenRouteDeps,
   decide: DecisionWriter,
   matrix: Matrix,
-  { items, defaults, semantic, age, abandoned }: Batch,
+  { items, defaults, semantic, age, pause }: Batch,
 ): Promise<string> {
   const room = { units: MAX_EXPLANATION_UNITS }
   let answer = '{"evaluations":['
   let comma = ''
-  let mark = markSteps()
+  let mark = matrix.steps.mark()
   for (let from = 0; from < items.length; from += CHUNK) {
     const { questions, records } = readChunk(matrix, items.slice(from, from + CHUNK), defaults)
     for (let i = 0; i < questions.length; i++) {
@@ -65,11 +63,10 @@ export async function decideMany(
       if (semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) {
         return `${answer}]}`
       }
-      countSteps(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
-      if (stepsSince(mark) < TURN_STEPS) continue
-      await nextTurn()
-      if (abandoned()) return `${answer}]}`
-      mark = markSteps()
+      matrix.steps.count(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
+      if (matrix.steps.since(mark) < TURN_STEPS) continue
+      if (!(await pause())) return `${answer}]}`
+      mark = matrix.steps.mark()
     }
   }
   return `${answer}]}`

@@ -1,5 +1,5 @@
 import { ALLOWED, CONDITIONAL, decideRecord, OUTCOMES } from '../../domain/evaluate.ts'
-import type { Outcome, Path } from '../../domain/evaluate.ts'
+import type { Outcome, Path, Recorder } from '../../domain/evaluate.ts'
 import { namePath } from '../../domain/explain.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import type { Question } from './entities.ts'
@@ -57,7 +57,7 @@ export function createDecisionWriter(): DecisionWriter {
     if (outcome === CONDITIONAL) {
       if (isFull) return { outcome, text: texts.truncatedConditional }
       // The same evaluation once more: only a recorder is told what was missing.
-      if (!explain) decideRecord(matrix, subject, permission, division, scopes, best.record)
+      if (!explain) decideRecord(matrix, subject, permission, division, scopes, best.recordReached)
       const wanted = best.wanted()
       const listed = explain ? `,"paths":${texts.list(best, permission)}` : ''
       if (room) room.units -= wanted.length + listed.length
@@ -89,6 +89,11 @@ class BestPaths {
     for (const name of path.missing) this.#missing.add(name)
     for (const name of path.unusable) this.#unusable.add(name)
   }
+
+  /** The same for who asks only for what is missing. */
+  readonly recordReached: Recorder = Object.assign((path: Path) => this.record(path), {
+    reachedOnly: true,
+  })
 
   clear(): void {
     if (this.count === 0) return

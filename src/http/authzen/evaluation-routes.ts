@@ -2,6 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UNKNOWN_USER } from '../../domain/evaluate.ts'
 import { Failure } from '../../domain/failure.ts'
+import type { Pause } from '../long-work.ts'
 import { createAgeClock, createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
 import {
   DecisionSchema,
@@ -28,6 +29,10 @@ import type { Entities, Fields } from './entities.ts'
 import { readPlainBody } from './json-body.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
+import { parseStrictJson } from './strict-json.ts'
+
+/** Read and begun at once: such a body's questions are decided within a slice as a rule. */
+const SMALL_BODY = 8 * 1024
 
 /** `POST /access/v1/evaluation`: one decision (Authorization API 1.0, 6). */
 export function evaluationRoute(
@@ -80,6 +85,18 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
           body: EvaluationsRequest,
           response: { 200: EvaluationsAnswer, ...errors(400, 401, 403, 413, 429, 503) },
         },
+        // After the plane's own: whoever comes here may ask.
+        onRequest: (request, reply, next) => {
+          const announced = Number(request.raw.headers['content-length'])
+          try {
+            deps.unread.requireRoom(request)
+            request.heldBody = deps.bodies.hold(reply.raw, announced)
+          } catch (error) {
+            next(error as Error)
+            return
+          }
+          next()
+        },
         // What the service takes for a batch does not begin before the caller has sent all of it.
         preParsing: (request, _reply, payload, parse) => {
           payload.once('end', () => {
@@ -90,13 +107,34 @@ export function evaluationsRoute(deps: AuthzenRouteDeps): FastifyPluginCallbackT
         validatorCompiler: () => () => true,
       },
       async (request, reply) => {
-        const body = requireBody(request.body)
-        if (isSingle(body)) answer.one(request, reply, body)
-        else await answer.many(request, reply, body)
+        try {
+          await deps.longWork.run(reply.raw, (pause) => inTurn(deps, answer, request, reply, pause))
+        } finally {
+          request.heldBody?.release()
+        }
       },
     )
     done()
   }
+}
+
+/** Answers once it is the request's turn, and never for those who have gone away until then. */
+async function inTurn(
+  { unread }: AuthzenRouteDeps,
+  answer: ReturnType<typeof createEvaluator>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  pause: Pause,
+): Promise<void> {
+  const bytes = request.body as Buffer | undefined
+  if (bytes !== undefined && bytes.length > SMALL_BODY && !(await pause())) {
+    reply.hijack()
+    return
+  }
+  unread.requireRoom(request)
+  const body = requireBody(bytes && parseStrictJson(bytes))
+  if (isSingle(body)) answer.one(request, reply, body)
+  else await answer.many(request, reply, body, pause)
 }
 
 function tryTo(answer: () => void, failed: (error: Error) => void): void {
@@ -134,14 +172,18 @@ function createEvaluator(deps: AuthzenRouteDeps) {
       metrics.decided(outcome)
       finish(request)
     },
-    async many(request: FastifyRequest, reply: FastifyReply, body: Fields): Promise<void> {
+    async many(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      body: Fields,
+      pause: Pause,
+    ): Promise<void> {
       const items = readItems(body)
       checkDefaults(body)
       const semantic = readSemantic(body)
       const matrix = matrices.current()
       requireRevision(request, matrix)
-      const abandoned = (): boolean => reply.raw.destroyed
-      const batch = { items, defaults: body, semantic, age: ageOf(matrix), abandoned }
+      const batch = { items, defaults: body, semantic, age: ageOf(matrix), pause }
       const text = await decideMany(deps, decide, matrix, batch)
       write(request, reply, matrix, text)
       finish(request)

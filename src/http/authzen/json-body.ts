@@ -1,7 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { Failure } from '../../domain/failure.ts'
+import type { HeldBody } from '../held-bodies.ts'
 import { parseStrictJson } from './strict-json.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where the body is counted while it is held; of routes that take large ones. */
+    heldBody: HeldBody | null
+  }
+}
 
 /**
  * Reads the body of a request that says plainly what it is: JSON, of so many bytes within the limit.
@@ -34,37 +42,61 @@ export function readPlainBody(raw: IncomingMessage, limit: number, parsed: Parse
 }
 
 type Parsed = (error: Error | null, value?: unknown) => void
+type ReadBytes = (error: Error | null, bytes?: Buffer) => void
 
 /**
  * Reads a JSON body of at most `limit` bytes. By hand, for what nearly every body needs is one chunk
  * and no copy of it: Fastify's own reading would show in the time of an evaluation.
  */
 export function jsonBody(limit: number) {
-  return (_request: FastifyRequest, payload: IncomingMessage, parsed: Parsed): void => {
+  const read = bodyBytes(limit)
+  return (request: FastifyRequest, payload: IncomingMessage, parsed: Parsed): void => {
+    read(request, payload, (error, bytes) => {
+      if (bytes === undefined) {
+        parsed(error)
+        return
+      }
+      let value: unknown
+      try {
+        value = parseStrictJson(bytes)
+      } catch (cause) {
+        parsed(cause as Error)
+        return
+      }
+      // Outside of the try: the rest of the request runs in here.
+      parsed(null, value)
+    })
+  }
+}
+
+/** Reads a body of at most `limit` bytes as it is; see {@link jsonBody}. */
+export function bodyBytes(limit: number) {
+  return ({ heldBody }: FastifyRequest, payload: IncomingMessage, read: ReadBytes): void => {
     const chunks: Buffer[] = []
     let length = 0
-    const end = (error: Error | null, value?: unknown): void => {
+    const end = (error: Error | null, bytes?: Buffer): void => {
       payload.removeListener('data', onData)
       payload.removeListener('end', onEnd)
       payload.removeListener('error', onError)
-      parsed(error, value)
+      read(error, bytes)
     }
     const onData = (chunk: Buffer): void => {
       length += chunk.length
-      if (length <= limit) chunks.push(chunk)
-      else end(tooLarge(limit))
-    }
-    const onEnd = (): void => {
-      const [first] = chunks
-      let value: unknown
+      if (length > limit) {
+        end(tooLarge(limit))
+        return
+      }
       try {
-        value = parseStrictJson(first && chunks.length === 1 ? first : Buffer.concat(chunks))
+        heldBody?.add(chunk.length)
       } catch (error) {
         end(error as Error)
         return
       }
-      // Outside of the try: the rest of the request runs in here.
-      end(null, value)
+      chunks.push(chunk)
+    }
+    const onEnd = (): void => {
+      const [first] = chunks
+      end(null, first && chunks.length === 1 ? first : Buffer.concat(chunks))
     }
     const onError = (): void => {
       end(new Failure('invalid', 'the connection ended before the body did'))

@@ -4,6 +4,8 @@ import type { Matrix } from '../../domain/matrix.ts'
 import { findPermissionOf } from '../../domain/resource-types.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
 import { recordKind } from '../../domain/search.ts'
+import type { HeldBodies } from '../held-bodies.ts'
+import type { LongWork } from '../long-work.ts'
 import type { CheckRouteDeps } from '../check/check-route.ts'
 import type { ResolvedQuestion } from './decision-text.ts'
 import type { Question } from './entities.ts'
@@ -11,6 +13,8 @@ import type { Question } from './entities.ts'
 export type AuthzenRouteDeps = CheckRouteDeps & {
   /** A caller's own names of resource types. */
   readonly resourceTypes: ResourceTypes
+  readonly longWork: LongWork
+  readonly bodies: HeldBodies
 }
 
 /** The kind that a subject type stands for; undefined for types that nobody is of. */

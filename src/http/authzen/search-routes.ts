@@ -7,7 +7,7 @@ import type { Matrix } from '../../domain/matrix.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
 import type { SearchStretch } from '../../domain/search.ts'
 import { nameMatrix, requireRevision } from '../check/matrix-answer.ts'
-import { nextTurn } from '../next-turn.ts'
+import type { Pause } from '../long-work.ts'
 import {
   ActionSearch,
   ActionsFound,
@@ -105,8 +105,9 @@ async function answerSearch(
   const start = startOf(deps, tokens, body, search.question)
   requireRevision(request, start.matrix, matrices.current(), 'page/token')
   if (search.subject) noteUnknown(deps, start.matrix, search.subject)
-  const abandoned = (): boolean => reply.raw.destroyed
-  const { items, next } = await collect(search.in(start.matrix), start, abandoned)
+  const { items, next } = await deps.longWork.run(reply.raw, (pause) =>
+    collect(search.in(start.matrix), start, pause),
+  )
   const { revision } = start.matrix
   const { page } = start
   const place = next === undefined ? undefined : { revision, position: next, page }
@@ -175,7 +176,7 @@ function readLimit(limit: unknown): number | undefined {
 async function collect(
   hits: (stretch: SearchStretch) => Page<string>,
   start: SearchStretch,
-  abandoned: () => boolean,
+  pause: Pause,
 ): Promise<Page<string>> {
   const items: string[] = []
   let { from } = start
@@ -187,7 +188,6 @@ async function collect(
     if (next === undefined || next === from) return { items, next }
     if (start.limit > 0 && items.length >= start.limit) return { items, next }
     from = next
-    await nextTurn()
-    if (abandoned()) return { items, next }
+    if (!(await pause())) return { items, next }
   }
 }

@@ -13,6 +13,8 @@ import { SECURITY_HEADERS } from '../security-headers.ts'
 import { handleProblems, serverOptions } from '../server-options.ts'
 import type { Tls } from '../server-options.ts'
 import { createRateLimit } from '../token-buckets.ts'
+import { HeldBodies } from '../held-bodies.ts'
+import { LongWork } from '../long-work.ts'
 import { UnreadAnswers } from '../unread-answers.ts'
 import type { UnreadLimits } from '../unread-answers.ts'
 import { liveRoute, readyRoute, tooLate } from '../health-routes.ts'
@@ -43,6 +45,8 @@ export type CheckAppDeps = {
   readonly tls?: Tls | undefined
   /** What callers may leave unread; for tests. */
   readonly unreadLimits?: UnreadLimits
+  /** Long requests that may wait, and bytes of their bodies; for tests. */
+  readonly longWorkLimits?: { readonly waiting: number; readonly bodyBytes: number }
   /** Callers' own names of resource types; none by default. */
   readonly resourceTypes?: ResourceTypes
   /** AuthZEN's metadata; without, its path answers 404. */
@@ -78,7 +82,7 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   const unread = new UnreadAnswers(deps.unreadLimits)
   app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string') {
-      unread.add(reply.raw, request.raw.socket, Buffer.byteLength(payload))
+      unread.add(reply.raw, request, Buffer.byteLength(payload))
     }
     reply.headers(SECURITY_HEADERS).header('x-request-id', request.id)
     deps.metrics.answered('check', reply.statusCode)
@@ -90,12 +94,19 @@ export function buildCheckApp(deps: CheckAppDeps): FastifyInstance {
   void app.register((guarded, _options, done) => {
     guarded.addHook('onRequest', admission(deps))
     const written = { ...deps, unread }
+    const longWork = new LongWork(deps.longWorkLimits?.waiting)
+    const bodies = new HeldBodies(deps.longWorkLimits?.bodyBytes)
     void guarded.register(checkRoute(written))
     void guarded.register(batchRoute(written))
-    void guarded.register(listingRoutes(deps))
+    void guarded.register(listingRoutes({ ...deps, longWork }))
     void guarded.register(catalogueRoute(deps))
     void guarded.register(
-      authzenRoutes({ ...written, resourceTypes: deps.resourceTypes ?? new Map() }),
+      authzenRoutes({
+        ...written,
+        resourceTypes: deps.resourceTypes ?? new Map(),
+        longWork,
+        bodies,
+      }),
     )
     done()
   })

@@ -7,7 +7,7 @@ import type { HeldPermission, Holder, Page, PageRequest } from '../../domain/lis
 import type { Matrix } from '../../domain/matrix.ts'
 import { nearestName } from '../../domain/permission.ts'
 import { nextPage, startPage } from '../listing-page.ts'
-import { nextTurn } from '../next-turn.ts'
+import type { LongWork, Pause } from '../long-work.ts'
 import {
   Cursor,
   DivisionId,
@@ -22,7 +22,9 @@ import {
 import type { CheckRouteDeps } from './check-route.ts'
 import { nameMatrix, requireRevision } from './matrix-answer.ts'
 
-export type ListingRouteDeps = Pick<CheckRouteDeps, 'matrices' | 'unknownUsers'>
+export type ListingRouteDeps = Pick<CheckRouteDeps, 'matrices' | 'unknownUsers'> & {
+  readonly longWork: LongWork
+}
 
 const Query = Type.Object({
   divisionId: Type.Optional(DivisionId),
@@ -136,9 +138,10 @@ function permissionUsers(deps: ListingRouteDeps): FastifyPluginCallbackTypebox {
         requireRevision(request, matrix, newest)
         const permission = matrix.findPermission(code)
         if (permission < 0) throw unknownPermission(matrix, code)
-        const abandoned = (): boolean => reply.raw.destroyed
         const asked = { from, limit, divisionId }
-        const { items, next } = await collectHolders(matrix, permission, asked, abandoned)
+        const { items, next } = await deps.longWork.run(reply.raw, (pause) =>
+          collectHolders(matrix, permission, asked, pause),
+        )
         nameMatrix(reply, deps.matrices, matrix)
         return {
           revision: matrix.revision,
@@ -156,7 +159,7 @@ async function collectHolders(
   matrix: Matrix,
   permission: number,
   asked: PageRequest,
-  abandoned: () => boolean,
+  pause: Pause,
 ): Promise<Page<Holder>> {
   const items: Holder[] = []
   let { from } = asked
@@ -166,8 +169,7 @@ async function collectHolders(
     items.push(...slice.items)
     if (slice.next === undefined || items.length >= asked.limit) return { items, next: slice.next }
     from = slice.next
-    await nextTurn()
-    if (abandoned()) return { items, next: from }
+    if (!(await pause())) return { items, next: from }
   }
 }
 

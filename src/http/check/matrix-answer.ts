@@ -102,7 +102,7 @@ export function createAnswerWriter(
       named = matrix
       revision = String(matrix.revision)
     }
-    unread.add(reply.raw, request.raw.socket, bytes)
+    unread.add(reply.raw, request, bytes)
     reply.hijack()
     reply.raw.writeHead(200, [
       ...FIXED_HEADERS,
