@@ -57,7 +57,18 @@ export type RecordedEnd = {
   readonly audit: readonly NewAuditEntry[]
 }
 
+/** An operation that others of its kind wait for. */
+export type OperationAhead = Pick<ArchitectureOperation, 'id' | 'startedAt'>
+
+/** Of each kind: operations without an end, and for how long the oldest of them has had none. */
+export type OpenOperations = Readonly<
+  Record<OperationKind, { readonly count: number; readonly oldestMs: number }>
+>
+
 export type CreatedEnvironment = { readonly id: string; readonly name: string }
+
+/** No lease is longer: one that lasts longer was written before the clock was set back. */
+export const MAX_OPERATION_LEASE_MS = 5 * 60_000
 
 /** Whose hands an operation is in, and for how long unless that is renewed. */
 export type OperationLease = { readonly owner: string; readonly leaseMs: number }
@@ -67,8 +78,13 @@ export type OperationLease = { readonly owner: string; readonly leaseMs: number 
  * `store-unavailable` when the database cannot do it; nothing has been recorded then.
  */
 export interface OperationStore {
-  /** Whether it is another one's turn: false does not promise that it stays so until `begin`. */
-  isTaken(kind: OperationKind): Promise<boolean>
+  /**
+   * Whose turn it is, where one is under way at a time; undefined when it is nobody's, which does not
+   * promise that it stays so until `begin`.
+   */
+  ahead(kind: OperationKind): Promise<OperationAhead | undefined>
+  /** What has no end yet, whether or not its process is there. */
+  open(): Promise<OpenOperations>
   /**
    * Records that an operation begins. Of environments, and of the organisation's list, one is under
    * way at a time, on all instances: undefined while it is another one's turn.
@@ -93,7 +109,10 @@ export interface OperationStore {
     audit: readonly NewAuditEntry[],
     claimed?: RecordedEnd,
   ): Promise<boolean>
-  /** Takes the oldest operation whose process is gone; undefined when there is none. */
+  /**
+   * Takes the operation whose process is gone and that waits longest; undefined when there is none.
+   * The longer ago it was left behind, the longer it is left alone after that.
+   */
   claimAbandoned(lease: OperationLease): Promise<AbandonedOperation | undefined>
   /**
    * Environments created at or after a time by this process's clock, whichever instance did it: their

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely, Selectable, Transaction } from 'kysely'
+import { MAX_OPERATION_LEASE_MS, OPERATION_KINDS } from '../domain/architecture-operation.ts'
 import type {
   AbandonedOperation,
   ArchitectureOperation,
   CreatedEnvironment,
   NewOperation,
+  OpenOperations,
+  OperationAhead,
   OperationEnd,
   OperationKind,
   OperationLease,
@@ -25,6 +28,8 @@ import type { OperationRow, Tables } from './tables.ts'
 
 /** Of these one is under way at a time, on all instances together. */
 const EXCLUSIVE: ReadonlySet<OperationKind> = new Set(['environment', 'organization-allowlist'])
+/** Of the time since an operation was left behind: how long it waits for the next look. */
+const NEXT_LOOK_AFTER = 1 / 4
 /** Nobody creates so many within the minutes that are asked for. */
 const MAX_ENVIRONMENTS_SINCE = 1_000
 /** Changes of one list, made one after the other. */
@@ -49,8 +54,30 @@ export class Operations implements OperationStore {
     this.#options = options
   }
 
-  isTaken(kind: OperationKind): Promise<boolean> {
-    return this.#options.database.read((db) => isTaken(db, kind))
+  ahead(kind: OperationKind): Promise<OperationAhead | undefined> {
+    return this.#options.database.read((db) => findAhead(db, kind))
+  }
+
+  open(): Promise<OpenOperations> {
+    return this.#options.database.read(async (db) => {
+      const now = await this.#sharedNow(db)
+      const rows = await db
+        .selectFrom('architecture_operations')
+        .select(({ fn }) => [
+          'kind',
+          fn.countAll<number>().as('count'),
+          fn.min('started_at').as('oldest'),
+        ])
+        .where('state', '=', 'started')
+        .groupBy('kind')
+        .execute()
+      const all = OPERATION_KINDS.map((kind) => {
+        const row = rows.find((each) => each.kind === kind)
+        const { count, oldest } = row ?? { count: 0, oldest: now }
+        return [kind, { count, oldestMs: Math.max(0, now - oldest) }]
+      })
+      return Object.fromEntries(all) as OpenOperations
+    })
   }
 
   begin(
@@ -62,7 +89,7 @@ export class Operations implements OperationStore {
     const id = randomUUID()
     return writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'operations')
-      if (await isTaken(transaction, operation.kind)) return undefined
+      if ((await findAhead(transaction, operation.kind)) !== undefined) return undefined
       const startedAt = await this.#sharedNow(transaction)
       await insertOperation(transaction, id, operation, {
         owner,
@@ -130,19 +157,29 @@ export class Operations implements OperationStore {
         .selectFrom('architecture_operations')
         .selectAll()
         .where('state', '=', 'started')
-        .where('lease_until', '<=', now)
+        .where((is) =>
+          is.or([
+            is('lease_until', '<=', now),
+            is('lease_until', '>', now + MAX_OPERATION_LEASE_MS),
+          ]),
+        )
+        // One that cannot be settled must not keep the later ones from it.
+        .orderBy('lease_until')
         .orderBy('number')
         .limit(1)
         .executeTakeFirst()
       if (row === undefined) return undefined
       const abandonedAt = Math.min(row.abandoned_at ?? row.lease_until, now)
-      const taken = { owner, abandoned_at: abandonedAt, lease_until: now + leaseMs }
+      const abandonedMs = now - abandonedAt
+      const pauseMs = Math.min(abandonedMs * NEXT_LOOK_AFTER, MAX_OPERATION_LEASE_MS)
+      const leaseUntil = now + Math.max(leaseMs, Math.ceil(pauseMs))
+      const taken = { owner, abandoned_at: abandonedAt, lease_until: leaseUntil }
       await transaction
         .updateTable('architecture_operations')
         .set(taken)
         .where('id', '=', row.id)
         .execute()
-      return { ...operationOf({ ...row, ...taken }), abandonedMs: now - abandonedAt }
+      return { ...operationOf({ ...row, ...taken }), abandonedMs }
     })
   }
 
@@ -222,16 +259,18 @@ async function isClaimed(
   return other !== undefined
 }
 
-async function isTaken(db: Kysely<Tables>, kind: OperationKind): Promise<boolean> {
-  if (!EXCLUSIVE.has(kind)) return false
-  const other = await db
+async function findAhead(
+  db: Kysely<Tables>,
+  kind: OperationKind,
+): Promise<OperationAhead | undefined> {
+  if (!EXCLUSIVE.has(kind)) return undefined
+  return await db
     .selectFrom('architecture_operations')
-    .select('id')
+    .select(['id', 'started_at as startedAt'])
     .where('state', '=', 'started')
     .where('kind', '=', kind)
     .limit(1)
     .executeTakeFirst()
-  return other !== undefined
 }
 
 function insertOperation(

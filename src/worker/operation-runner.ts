@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type {
   ArchitectureOperation,
   NewOperation,
+  OperationAhead,
   OperationEnd,
+  OperationKind,
   OperationLease,
   OperationStore,
 } from '../domain/architecture-operation.ts'
@@ -19,6 +21,7 @@ import type { Clock } from './clock.ts'
 const LEASE_MS = 30_000
 /** Of a lease's length. */
 const RENEW_AFTER = 1 / 3
+/** Of one kind: whoever waits for a turn keeps out nothing that needs none. */
 const MAX_UNDER_WAY = 8
 /** How long an operation waits for its turn where one is done at a time. */
 const MAX_WAIT_MS = 60_000
@@ -27,7 +30,7 @@ const TURN_POLL_MS = 200
 const GRACE_MS = 5_000
 
 export type OperationRunnerOptions = {
-  readonly store: Pick<OperationStore, 'isTaken' | 'begin' | 'renew' | 'end'>
+  readonly store: Pick<OperationStore, 'ahead' | 'begin' | 'renew' | 'end'>
   readonly trail: Pick<AuditTrail, 'append'>
   readonly metrics: Pick<Metrics, 'architectureOperationEnded'>
   readonly logger: Logger
@@ -65,7 +68,8 @@ export class OperationRunner {
   readonly #stopping = new AbortController()
   readonly #calledOff = new AbortController()
   readonly #inHand = new Set<string>()
-  readonly #running = new Set<Promise<unknown>>()
+  /** Also what waits for its turn. */
+  readonly #running = new Map<Promise<unknown>, OperationKind>()
   #renewing: Promise<void> | undefined
 
   constructor(options: OperationRunnerOptions) {
@@ -91,7 +95,7 @@ export class OperationRunner {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(stoppingFailure())
-    const ended = Promise.allSettled(this.#running)
+    const ended = Promise.allSettled(this.#running.keys())
     const over = new AbortController()
     const { graceMs = GRACE_MS } = this.#options
     const grace = this.#clock.pause(graceMs, over.signal).catch(() => undefined)
@@ -108,7 +112,7 @@ export class OperationRunner {
    */
   run<Value>(work: Work<Value>): Promise<Value> {
     const running = this.#run(work)
-    this.#running.add(running)
+    this.#running.set(running, work.asked.kind)
     return running.finally(() => this.#running.delete(running))
   }
 
@@ -164,19 +168,18 @@ export class OperationRunner {
     const { store } = this.#options
     const { kind } = asked
     this.#stopping.signal.throwIfAborted()
-    if (this.#running.size >= MAX_UNDER_WAY) {
-      const message = `${MAX_UNDER_WAY} operations are under way already`
+    const underWay = [...this.#running.values()].filter((each) => each === kind)
+    if (underWay.length >= MAX_UNDER_WAY) {
+      const message = `${MAX_UNDER_WAY} operations like this one are under way already`
       throw new Failure('overloaded', message, { retryAfterSeconds: 10 })
     }
     const endsAt = this.#clock.elapsed() + MAX_WAIT_MS
     for (;;) {
       this.#stopping.signal.throwIfAborted()
-      const begun = (await store.isTaken(kind)) ? undefined : await this.#begin(await prepare())
+      const ahead = await store.ahead(kind)
+      const begun = ahead ? undefined : await this.#begin(await prepare())
       if (begun !== undefined) return begun
-      if (this.#clock.elapsed() >= endsAt) {
-        const message = 'others like this one are under way, and its turn did not come'
-        throw new Failure('overloaded', message, { retryAfterSeconds: 30 })
-      }
+      if (this.#clock.elapsed() >= endsAt) throw turnFailure(ahead)
       await this.#clock.pause(TURN_POLL_MS, this.#stopping.signal)
     }
   }
@@ -222,6 +225,14 @@ export class OperationRunner {
       await this.#clock.pause(ms, signal).catch(() => undefined)
     }
   }
+}
+
+function turnFailure(ahead: OperationAhead | undefined): Failure {
+  const message =
+    ahead === undefined
+      ? 'others like this one are under way, and its turn did not come'
+      : `its turn did not come: the operation ${ahead.id} has no end yet, begun at ${new Date(ahead.startedAt).toISOString()}`
+  return new Failure('overloaded', message, { retryAfterSeconds: 30 })
 }
 
 function stoppingFailure(): Failure {

@@ -105,6 +105,12 @@ function foundEnd(outcome: 'succeeded' | 'unchanged', { id: resultId, name }: Fo
   return { end: { state: outcome, resultId }, told: { ...told, after: { id: resultId, name } } }
 }
 
+/** The end of what the platform did not let us look for in all the time that there was. */
+export function untold(): Settled {
+  const why = 'its outcome could not be told: the platform may have it'
+  return { ...interrupted(why), certain: true }
+}
+
 function interrupted(why = 'nothing of it is on the platform'): SettledEnd {
   const reason = `its answer was lost, or the service ended before it was done; ${why}`
   return {

@@ -252,7 +252,8 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
       simulator,
       leaseMs: 200,
       wrap: (store) => ({
-        isTaken: (kind) => store.isTaken(kind),
+        ahead: (kind) => store.ahead(kind),
+        open: () => store.open(),
         begin: (...all) => store.begin(...all),
         renew: (...all) => store.renew(...all),
         claimAbandoned: (...all) => store.claimAbandoned(...all),
