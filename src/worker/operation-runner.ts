@@ -12,7 +12,7 @@ import type { AuditTrail } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { endEntry, failedEnd, isUnexecuted, startedEntry, toldOf } from './architecture-audit.ts'
+import { endEntry, failedEnd, startedEntry, toldOf } from './architecture-audit.ts'
 import type { ToldEnd, ToldOperation } from './architecture-audit.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
@@ -53,6 +53,8 @@ export type Work<Value> = {
   readonly asked: ToldOperation
   /** Says what is to be done, or refuses it; anew whenever its turn seems to have come. */
   readonly prepare: () => Promise<NewOperation>
+  /** What is left to do before anything is sent: nothing comes of an operation that it throws out of. */
+  readonly beforeSending?: () => Promise<void>
   readonly perform: (operation: ArchitectureOperation, signal: AbortSignal) => Promise<Done<Value>>
 }
 
@@ -146,15 +148,18 @@ export class OperationRunner {
 
   async #perform<Value>(
     operation: ArchitectureOperation,
-    { perform }: Work<Value>,
+    { beforeSending, perform }: Work<Value>,
     startedAt: number,
   ): Promise<Done<Value>> {
+    let sending = false
     try {
+      await beforeSending?.()
+      sending = true
       return await perform(operation, this.#calledOff.signal)
     } catch (error) {
       // What the platform made of it is not known: its end is left to be settled.
-      if (this.#calledOff.signal.aborted) throw stoppingFailure()
-      if (!isUnexecuted(error)) throw error
+      if (sending && this.#calledOff.signal.aborted) throw stoppingFailure()
+      if (sending && !isUnexecuted(error)) throw error
       const latencyMs = Math.round(this.#clock.elapsed() - startedAt)
       const end = { state: 'failed', resultId: null } as const
       await this.#end(operation, end, failedEnd(error, latencyMs))
@@ -225,6 +230,11 @@ export class OperationRunner {
       await this.#clock.pause(ms, signal).catch(() => undefined)
     }
   }
+}
+
+/** Everything else may have been done: a dead thread, a lost answer, an error nobody expected. */
+function isUnexecuted(error: unknown): boolean {
+  return error instanceof Failure && error.unexecuted && !error.undecided
 }
 
 function turnFailure(ahead: OperationAhead | undefined): Failure {

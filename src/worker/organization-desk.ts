@@ -106,8 +106,8 @@ async function replace(
       const payload = { requestHash, before, after: draft.networks, behind: late.length > 0 }
       return { ...base, payload }
     },
+    beforeSending: () => requireLast(late, options),
     async perform(operation, signal) {
-      await requireLast(late, options)
       return await perform(operation, listsOf(late), { signal, ...options })
     },
   })
@@ -138,8 +138,8 @@ async function undo(
       const payload = { requestHash, before: expected, after: networks, behind }
       return { ...base, undoes, payload }
     },
+    beforeSending: () => requireLast(late, options),
     async perform(operation, signal) {
-      await requireLast(late, options)
       // That the old list seems to be there already does not mean that it is in force.
       const stale = [...listsOf(late), operation.payload['after'] as readonly string[]]
       return await perform(operation, stale, { signal, ...options })

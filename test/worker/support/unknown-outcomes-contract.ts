@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import type { SimulatorOptions } from '../../../simulator/server.ts'
 import type { OperationKind } from '../../../src/domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../../../src/domain/architecture-platform.ts'
+import { Failure } from '../../../src/domain/failure.ts'
 import { architectureThrough } from '../../../src/genesys/architecture-link.ts'
 import { systemClock } from '../../../src/worker/clock.ts'
 import { ThreadLink } from '../../../src/genesys/thread-link.ts'
@@ -167,6 +168,22 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     desk.settler.begin()
     await until('it is settled', async () => (await desk.events()).length === 1)
     t.match((await desk.entries())[1]?.details, { environment_id: record?.id, recovered: true })
+  })
+
+  test('what ends before anything is sent has its end at once', async (t) => {
+    const simulator = await openSimulator(t)
+    const desk = openInstance(t, { database: await createDatabase(t), simulator })
+    const { operations } = desk.store
+    const away = new Failure('store-unavailable', 'the database is away')
+    operations.environmentsSince = () => Promise.reject(away)
+    await t.rejects(desk.environments.create(environment('dev'), ANNA), away)
+    const changesSince = operations.organizationChangesSince.bind(operations)
+    let reads = 0
+    operations.organizationChangesSince = (time) =>
+      reads++ === 0 ? changesSince(time) : Promise.reject(new TypeError('a bug'))
+    await t.rejects(desk.organization.replace(list(OURS), ANNA), TypeError)
+    t.same(await outcomes(desk), ['started', 'failed', 'started', 'failed'])
+    t.equal(simulator.requests.of(`POST ${ENVIRONMENTS}`), 0)
   })
 
   test('an error that nobody expected decides nothing', async (t) => {
