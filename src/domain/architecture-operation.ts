@@ -40,6 +40,8 @@ export type OperationEnd = {
   readonly state: Exclude<OperationState, 'started'>
   /** The platform's id of what was created. */
   readonly resultId: string | null
+  /** Of the organisation's list: whether the platform showed the new one. */
+  readonly visible?: boolean
 }
 
 /** A change of the organisation's own list that can be taken back: networks as they were written. */
@@ -49,6 +51,8 @@ export type OrganizationChange = {
   readonly after: readonly string[]
   readonly requestedBy: string
   readonly finishedAt: number
+  /** Whether the platform has shown what it left: an older list is somebody else's doing then. */
+  readonly visible: boolean
 }
 
 /** What is recorded of an operation when it is over. */
@@ -119,6 +123,8 @@ export interface OperationStore {
    * ends are compared by the clock that all share.
    */
   environmentsSince(time: number): Promise<readonly CreatedEnvironment[]>
+  /** Notes that the platform has shown what a change of the organisation's list left. */
+  markVisible(changeId: string): Promise<void>
   /** The newest change of the organisation's list that is neither taken back nor an undo itself. */
   undoable(): Promise<OrganizationChange | undefined>
   /**

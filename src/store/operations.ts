@@ -15,14 +15,19 @@ import type {
   OrganizationChange,
   RecordedEnd,
 } from '../domain/architecture-operation.ts'
-import type { JsonObject, NewAuditEntry } from '../domain/audit.ts'
-import { Failure } from '../domain/failure.ts'
+import type { NewAuditEntry } from '../domain/audit.ts'
 import type { AuditedWrites } from './audited-writes.ts'
-import { jsonText } from './batch-rows.ts'
 import type { Database } from './database.ts'
 import type { DatabaseKind } from './dialect.ts'
+import {
+  changeOf,
+  findRow,
+  insertOperation,
+  newestUndoable,
+  operationOf,
+  withVisible,
+} from './operation-rows.ts'
 import type { OrganizationBinding } from './organization-binding.ts'
-import { storableText } from './storable-text.ts'
 import { sharedTime } from './shared-time.ts'
 import type { OperationRow, Tables } from './tables.ts'
 
@@ -137,7 +142,7 @@ export class Operations implements OperationStore {
           state,
           result_id: resultId,
           finished_at: await this.#sharedNow(transaction),
-          ...(undoable ? {} : { payload: null }),
+          payload: undoable ? withVisible(row.payload, recorded.end.visible) : null,
         })
         .where('id', '=', id)
         .execute()
@@ -196,6 +201,17 @@ export class Operations implements OperationStore {
         .execute(),
     )
     return rows.flatMap(({ result_id: id, name }) => (id === null ? [] : [{ id, name }]))
+  }
+
+  markVisible(changeId: string): Promise<void> {
+    return this.#options.database.write(async (transaction) => {
+      const { payload } = await findRow(transaction, changeId)
+      await transaction
+        .updateTable('architecture_operations')
+        .set({ payload: withVisible(payload, true) })
+        .where('id', '=', changeId)
+        .execute()
+    })
   }
 
   async undoable(): Promise<OrganizationChange | undefined> {
@@ -271,89 +287,4 @@ async function findAhead(
     .where('kind', '=', kind)
     .limit(1)
     .executeTakeFirst()
-}
-
-function insertOperation(
-  transaction: Transaction<Tables>,
-  id: string,
-  { kind, name, payload, requestedBy, requestId, undoes }: NewOperation,
-  lease: Pick<OperationRow, 'owner' | 'started_at' | 'lease_until'>,
-): Promise<unknown> {
-  const row = {
-    id,
-    kind,
-    name: storableText(name),
-    payload: jsonText(payload),
-    requested_by: requestedBy,
-    request_id: requestId,
-    undoes: undoes ?? null,
-    state: 'started' as const,
-    result_id: null,
-    finished_at: null,
-    abandoned_at: null,
-    ...lease,
-  }
-  return transaction.insertInto('architecture_operations').values(row).execute()
-}
-
-function newestUndoable(db: Kysely<Tables>) {
-  return db
-    .selectFrom('architecture_operations as change')
-    .selectAll()
-    .where('change.kind', '=', 'organization-allowlist')
-    .where('change.state', '=', 'succeeded')
-    .where('change.undoes', 'is', null)
-    .where((is) =>
-      is.not(
-        is.exists(
-          is
-            .selectFrom('architecture_operations as undo')
-            .select('undo.id')
-            .whereRef('undo.undoes', '=', 'change.id')
-            .where('undo.state', '=', 'succeeded'),
-        ),
-      ),
-    )
-    .orderBy('change.number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-}
-
-async function findRow(db: Kysely<Tables>, id: string): Promise<Selectable<OperationRow>> {
-  const row = await db
-    .selectFrom('architecture_operations')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirst()
-  if (row === undefined) throw new Failure('not-found', `there is no operation ${id}`)
-  return row
-}
-
-function changeOf(row: Selectable<OperationRow>): OrganizationChange | undefined {
-  if (row.payload === null) return undefined
-  const { before, after } = JSON.parse(row.payload) as {
-    readonly before: readonly string[]
-    readonly after: readonly string[]
-  }
-  return {
-    id: row.id,
-    before,
-    after,
-    requestedBy: row.requested_by,
-    finishedAt: row.finished_at ?? row.started_at,
-  }
-}
-
-function operationOf(row: Selectable<OperationRow>): ArchitectureOperation {
-  return {
-    id: row.id,
-    kind: row.kind,
-    name: row.name,
-    payload: JSON.parse(row.payload ?? '{}') as JsonObject,
-    requestedBy: row.requested_by,
-    requestId: row.request_id,
-    ...(row.undoes === null ? {} : { undoes: row.undoes }),
-    startedAt: row.started_at,
-    abandonedAt: row.abandoned_at,
-  }
 }

@@ -46,6 +46,8 @@ export type Done<Value> = {
   readonly value: Value
   readonly state: 'succeeded' | 'unchanged'
   readonly told: Omit<ToldEnd, 'outcome'>
+  /** See {@link OperationEnd}. */
+  readonly visible?: boolean
 }
 
 export type Work<Value> = {
@@ -53,7 +55,7 @@ export type Work<Value> = {
   readonly asked: ToldOperation
   /** Says what is to be done, or refuses it; anew whenever its turn seems to have come. */
   readonly prepare: () => Promise<NewOperation>
-  /** What is left to do before anything is sent: nothing comes of an operation that it throws out of. */
+  /** What is left to do before anything is sent: when it throws, nothing comes of the operation. */
   readonly beforeSending?: () => Promise<void>
   readonly perform: (operation: ArchitectureOperation, signal: AbortSignal) => Promise<Done<Value>>
 }
@@ -123,9 +125,11 @@ export class OperationRunner {
     this.#inHand.add(operation.id)
     try {
       const startedAt = this.#clock.elapsed()
-      const { value, state, told } = await this.#perform(operation, work, startedAt)
+      const { value, state, told, visible } = await this.#perform(operation, work, startedAt)
       this.#options.onAnswered?.()
-      await this.#end(operation, { state, resultId: told.resultId }, { ...told, outcome: state })
+      const seen = visible === undefined ? {} : { visible }
+      const end = { state, resultId: told.resultId, ...seen }
+      await this.#end(operation, end, { ...told, outcome: state })
       this.#observe(operation, 'succeeded', startedAt)
       return value
     } finally {
@@ -241,8 +245,12 @@ function turnFailure(ahead: OperationAhead | undefined): Failure {
   const message =
     ahead === undefined
       ? 'others like this one are under way, and its turn did not come'
-      : `its turn did not come: the operation ${ahead.id} has no end yet, begun at ${new Date(ahead.startedAt).toISOString()}`
+      : `its turn did not come: ${ahead.id} has no end yet, begun at ${isoTime(ahead.startedAt)}`
   return new Failure('overloaded', message, { retryAfterSeconds: 30 })
+}
+
+function isoTime(epochMs: number): string {
+  return new Date(epochMs).toISOString()
 }
 
 function stoppingFailure(): Failure {

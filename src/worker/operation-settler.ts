@@ -17,8 +17,8 @@ import type { Settled } from './settle-operation.ts'
 
 const LEASE_MS = 30_000
 /**
- * How long after an operation was left behind nothing of it has to show before it counts as not done:
- * longer than the platform may be behind, which is two minutes for what is created and five for the
+ * How long after an operation was left behind nothing of it has to show before it counts as not
+ * done: longer than the platform may be behind, which is two minutes for what is created and five for the
  * organisation's own list.
  */
 const PATIENCE_MS: Readonly<Record<OperationKind, number>> = {
@@ -31,7 +31,7 @@ const PATIENCE_MS: Readonly<Record<OperationKind, number>> = {
  * it: others of its kind would wait for ever.
  */
 const GIVE_UP_AFTER_MS = 24 * 60 * 60_000
-/** Of the length of a running operation's lease: how often is looked, and how long a look may take. */
+/** Of a running operation's lease: how often is looked, and how long a look may take. */
 const LOOK_AFTER = 1 / 2
 const LOOK_LEASE = 2
 

@@ -73,7 +73,7 @@ async function settleReplacement({ operation, platform, signal }: Looking): Prom
   const lists = { before: hashedList(before), after: hashedList(after) }
   const details = { recovered: true }
   return {
-    end: { state: outcome, resultId },
+    end: { state: outcome, resultId, visible: behind !== true },
     told: { outcome, resultId, latencyMs: null, ...lists, details },
     // The same list may be an old one, from before our own last changes.
     certain: behind !== true,

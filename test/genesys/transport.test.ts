@@ -211,8 +211,11 @@ test('a refused connection is a failure that names no secret place', async (t) =
   t.match(failure.message, 'ECONNREFUSED')
 })
 
+function status(code: number, more = {}) {
+  return { kind: 'status', status: code, ...more } as const
+}
+
 test('a failure says whether the platform can have executed what was asked for', async (t) => {
-  const status = (code: number, more = {}) => ({ kind: 'status', status: code, ...more }) as const
   const cases = [
     [[status(503)], true],
     [[status(403)], true],

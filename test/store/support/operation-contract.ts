@@ -181,6 +181,7 @@ export function testOperations(createDatabase: CreateDatabase): void {
       after: ['9.9.9.0/24'],
       requestedBy: 'anna',
       finishedAt: (await operations.undoable())?.finishedAt,
+      visible: false,
     })
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'failed')
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'unchanged')
@@ -191,6 +192,11 @@ export function testOperations(createDatabase: CreateDatabase): void {
       { id: first, before: [] },
     ])
     t.same(await operations.organizationChangesSince(Number.MAX_SAFE_INTEGER), [])
+    await operations.markVisible(second)
+    t.match(await operations.organizationChangesSince(0), [
+      { id: second, before: ['8.8.8.0/24'], visible: true },
+      { id: first, visible: false },
+    ])
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second))
     t.equal((await operations.undoable())?.id, first)
     await done(replacement(['8.8.8.0/24'], [], first))

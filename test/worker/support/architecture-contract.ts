@@ -259,6 +259,7 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
         claimAbandoned: (...all) => store.claimAbandoned(...all),
         environmentsSince: (...all) => store.environmentsSince(...all),
         undoable: () => store.undoable(),
+        markVisible: (id) => store.markVisible(id),
         organizationChangesSince: (time) => store.organizationChangesSince(time),
         end: async (...all) => {
           if (failures-- > 0) throw new Error('the disk is full')

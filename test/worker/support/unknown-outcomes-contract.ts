@@ -109,6 +109,35 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     )
   })
 
+  test('a list that somebody else put back is in force once ours was seen', async (t) => {
+    const simulator = await openSimulator(t)
+    simulator.world.ipAddressAllowlist = [OURS]
+    const desk = openInstance(t, { database: await createDatabase(t), simulator })
+    const { organization } = desk
+    const wrong = [OURS, '8.8.8.0/24']
+    t.match(await organization.replace(list(...wrong), ANNA), { visible: true })
+    simulator.world.ipAddressAllowlist = [OURS]
+    t.match(await organization.preview(list(OURS)), { before: [OURS], removed: [] })
+    await t.rejects(organization.undo({}, ANNA), { code: 'conflict', message: /somebody else/ })
+    const right = [OURS, '9.9.9.0/24']
+    t.match(await organization.replace(list(...right), ANNA), { before: [OURS], removed: [] })
+    t.match(await organization.undo({}, ANNA), { before: right, after: [OURS] })
+    t.same(simulator.world.ipAddressAllowlist, [OURS])
+  })
+
+  test('a list that shows only later is seen by whoever looks', async (t) => {
+    const { simulator, show } = await openLate(t)
+    simulator.world.ipAddressAllowlist = [OURS]
+    const { organization } = openInstance(t, { database: await createDatabase(t), simulator })
+    const both = [OURS, '8.8.8.0/24']
+    t.match(await organization.replace(list(...both), ANNA), { visible: false })
+    t.match(await organization.preview(list(OURS)), { before: both })
+    show()
+    t.match(await organization.preview(list(OURS)), { before: both })
+    simulator.world.ipAddressAllowlist = [OURS]
+    t.match(await organization.preview(list(...both)), { before: [OURS], added: ['8.8.8.0/24'] })
+  })
+
   test('an undo without an answer takes nothing back until that is known', async (t) => {
     const { simulator, show } = await openLate(t)
     simulator.world.ipAddressAllowlist = [OURS]
