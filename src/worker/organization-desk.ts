@@ -158,7 +158,10 @@ async function undo(
       const { id: undoes, before: networks, after: expected } = change
       const inForce = await listInForce(late, options)
       if (!sameOrganizationAllowlist(inForce.list, expected)) {
-        throw new Failure('conflict', 'somebody else changed the list since its newest change here')
+        throw new Failure(
+          'conflict',
+          'the list is not what its newest change left: somebody changed it',
+        )
       }
       lag = inForce.lag
       // An empty list is no mistake here: it is what was there.
