@@ -16,8 +16,8 @@ import { DEFAULT_CLIENT } from './simulated-client.ts'
 
 /**
  * Simulator, service and a receiver of events side by side, on a generated organisation and a
- * temporary DATA_DIR. The service's own variables (PORT, LOG_LEVEL, CHECK_API_KEYS, …) are taken from the environment;
- * DEMO_USERS says how many users there are.
+ * temporary DATA_DIR. The service's own variables (PORT, LOG_LEVEL, CHECK_API_KEYS, …) are taken
+ * from the environment; DEMO_USERS says how many users there are.
  */
 
 const READY_WITHIN_MS = 60_000

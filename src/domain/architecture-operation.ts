@@ -40,6 +40,8 @@ export type OperationEnd = {
   readonly state: Exclude<OperationState, 'started'>
   /** The platform's id of what was created. */
   readonly resultId: string | null
+  /** Of the organisation's list: whether the platform showed the new one. */
+  readonly visible?: boolean
 }
 
 /** A change of the organisation's own list that can be taken back: networks as they were written. */
@@ -49,6 +51,8 @@ export type OrganizationChange = {
   readonly after: readonly string[]
   readonly requestedBy: string
   readonly finishedAt: number
+  /** Whether the platform has shown what it left: an older list is somebody else's doing then. */
+  readonly visible: boolean
 }
 
 /** What is recorded of an operation when it is over. */
@@ -57,7 +61,18 @@ export type RecordedEnd = {
   readonly audit: readonly NewAuditEntry[]
 }
 
+/** An operation that others of its kind wait for. */
+export type OperationAhead = Pick<ArchitectureOperation, 'id' | 'startedAt'>
+
+/** Of each kind: operations without an end, and for how long the oldest of them has had none. */
+export type OpenOperations = Readonly<
+  Record<OperationKind, { readonly count: number; readonly oldestMs: number }>
+>
+
 export type CreatedEnvironment = { readonly id: string; readonly name: string }
+
+/** No lease is longer: one that lasts longer was written before the clock was set back. */
+export const MAX_OPERATION_LEASE_MS = 5 * 60_000
 
 /** Whose hands an operation is in, and for how long unless that is renewed. */
 export type OperationLease = { readonly owner: string; readonly leaseMs: number }
@@ -67,8 +82,13 @@ export type OperationLease = { readonly owner: string; readonly leaseMs: number 
  * `store-unavailable` when the database cannot do it; nothing has been recorded then.
  */
 export interface OperationStore {
-  /** Whether it is another one's turn: false does not promise that it stays so until `begin`. */
-  isTaken(kind: OperationKind): Promise<boolean>
+  /**
+   * Whose turn it is, where one is under way at a time; undefined when it is nobody's, which does not
+   * promise that it stays so until `begin`.
+   */
+  ahead(kind: OperationKind): Promise<OperationAhead | undefined>
+  /** What has no end yet, whether or not its process is there. */
+  open(): Promise<OpenOperations>
   /**
    * Records that an operation begins. Of environments, and of the organisation's list, one is under
    * way at a time, on all instances: undefined while it is another one's turn.
@@ -93,13 +113,18 @@ export interface OperationStore {
     audit: readonly NewAuditEntry[],
     claimed?: RecordedEnd,
   ): Promise<boolean>
-  /** Takes the oldest operation whose process is gone; undefined when there is none. */
+  /**
+   * Takes the operation whose process is gone and that waits longest; undefined when there is none.
+   * The longer ago it was left behind, the longer it is left alone after that.
+   */
   claimAbandoned(lease: OperationLease): Promise<AbandonedOperation | undefined>
   /**
    * Environments created at or after a time by this process's clock, whichever instance did it: their
    * ends are compared by the clock that all share.
    */
   environmentsSince(time: number): Promise<readonly CreatedEnvironment[]>
+  /** Notes that the platform has shown what a change of the organisation's list left. */
+  markVisible(changeId: string): Promise<void>
   /** The newest change of the organisation's list that is neither taken back nor an undo itself. */
   undoable(): Promise<OrganizationChange | undefined>
   /**

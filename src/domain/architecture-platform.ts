@@ -82,7 +82,7 @@ export type OrganizationReplacement = {
  * bounded in time and attempts and does its own retrying. All throw `not-offered` where the
  * organisation has no such collection; `upstream-refused` with the permission that is missing or
  * the platform's own detail; `upstream-busy`; `upstream-broken`. What may have been done is
- * `undecided`; what ended before anything was sent is `unexecuted`.
+ * `undecided`; what was certainly not done is `unexecuted`.
  */
 export interface ArchitecturePlatform {
   offers(signal: AbortSignal): Promise<ArchitectureOffers>

@@ -16,6 +16,8 @@ export const DELIVERY_LIFETIME_MS = 24 * 60 * 60_000
  * that was ahead, and is due.
  */
 export const MAX_DELIVERY_PAUSE_MS = 60 * 60_000
+/** No lease is longer: one that lasts longer was taken before the clock was set back. */
+export const MAX_DELIVERY_LEASE_MS = 5 * 60_000
 
 /** One event on its way to one address. Times are epoch milliseconds. */
 export type Delivery = {

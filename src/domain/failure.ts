@@ -60,7 +60,7 @@ export type FailureDetails = {
   readonly upstream?: UpstreamAnswer | undefined
   /** It may have been done: only looking, later, will tell. */
   readonly undecided?: boolean | undefined
-  /** Nothing came of it, and nothing will: it ended before the platform was asked to do it. */
+  /** It is certain that nothing came of it, and that nothing will. */
   readonly unexecuted?: boolean | undefined
   readonly cause?: unknown
 }

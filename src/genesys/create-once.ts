@@ -138,7 +138,8 @@ class OnceCreation<Item> {
         if (found !== undefined || look >= times) return found
       } catch (error) {
         signal.throwIfAborted()
-        if (!(error instanceof Failure) || error.code === 'conflict') throw error
+        if (!(error instanceof Failure)) throw error
+        if (error.code === 'conflict') throw asUnexecuted(error)
         if (this.#unclear) {
           throw undecided(failure, `and whether it was done cannot be told: ${error.message}`)
         }
@@ -166,7 +167,7 @@ function isConflict({ upstream }: Failure): boolean {
 function unlisted({ message, upstream }: Failure, advice: string | undefined): Failure {
   const rest = advice === undefined ? '' : `: ${advice}`
   const text = `${message}; what has the name is not listed${rest}`
-  return new Failure('conflict', text, { upstream })
+  return new Failure('conflict', text, { upstream, unexecuted: true })
 }
 
 function untold({ message, upstream }: Failure, why: Failure): Failure {

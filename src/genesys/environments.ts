@@ -56,17 +56,11 @@ export class EnvironmentCreator {
     signal: AbortSignal,
   ): Promise<EnvironmentCreation> {
     return this.#turns.run(signal, async () => {
-      const before = await beforeSending(() => this.#existing(recent, signal))
-      const namesake = before.find(({ name }) => name === draft.name)
-      if (namesake !== undefined) {
-        const message = `an environment "${draft.name}" exists: ${namesake.id}`
-        throw new Failure('conflict', message, { field: 'name' })
-      }
-      const countBefore = before.length
-      if (countBefore >= maxEnvironments) {
-        const message = `${countBefore} environments exist, and MAX_ENVIRONMENTS allows ${maxEnvironments}`
-        throw new Failure('conflict', message)
-      }
+      const countBefore = await beforeSending(async () => {
+        const before = await this.#existing(recent, signal)
+        requireRoom(before, draft, maxEnvironments)
+        return before.length
+      })
       const creation = await this.#create(draft, signal)
       const createdAt = this.#platform.write.clock.now()
       this.#recent = [...this.#recent, { environment: creation.item, createdAt }]
@@ -116,4 +110,20 @@ export class EnvironmentCreator {
       throw explainFailure(error, useOf(write, ENVIRONMENTS, 'write'))
     }
   }
+}
+
+/** Throws `conflict` when the name is taken, or when no more may be created. */
+function requireRoom(
+  before: readonly Named[],
+  draft: EnvironmentDraft,
+  maxEnvironments: number,
+): void {
+  const namesake = before.find(({ name }) => name === draft.name)
+  if (namesake !== undefined) {
+    const message = `an environment "${draft.name}" exists: ${namesake.id}`
+    throw new Failure('conflict', message, { field: 'name' })
+  }
+  if (before.length < maxEnvironments) return
+  const message = `${before.length} environments exist, and MAX_ENVIRONMENTS allows ${maxEnvironments}`
+  throw new Failure('conflict', message)
 }

@@ -20,9 +20,10 @@ const ADDRESS_REFUSED = 'ip.not.authorized'
  */
 export function explainFailure(error: unknown, use: PlatformUse): unknown {
   if (!(error instanceof Failure) || error instanceof LoginFailure) return error
-  const { code, upstream, message } = error
+  const { code, upstream, message, unexecuted } = error
   if (code !== 'upstream-refused') return error
-  const as = (kind: FailureCode, text: string): Failure => new Failure(kind, text, { upstream })
+  const as = (kind: FailureCode, text: string): Failure =>
+    new Failure(kind, text, { upstream, unexecuted })
   switch (upstream?.status) {
     case 401:
       return upstream.code === ADDRESS_REFUSED
@@ -37,11 +38,13 @@ export function explainFailure(error: unknown, use: PlatformUse): unknown {
         `the OAuth client ${use.clientId} needs a role with the permission ${use.permission}: ${message}`,
       )
     case 404:
-      // Without the platform's own error form it was somebody in between who answered.
+      // Without the platform's own error form it was somebody in between who answered: what the
+      // platform did is not known.
       return upstream.code === ''
-        ? as(
+        ? new Failure(
             'upstream-broken',
             `nothing of the platform answered for ${use.collection}: ${message}`,
+            { upstream },
           )
         : as('not-offered', `this organisation does not offer ${use.collection}`)
     case 409:

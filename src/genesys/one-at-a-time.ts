@@ -18,7 +18,9 @@ export class OneAtATime {
   run<Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
     if (this.#waiting >= this.#maxWaiting) {
       const message = `${this.#waiting} requests like this one are waiting already`
-      return Promise.reject(new Failure('overloaded', message, { retryAfterSeconds: 30 }))
+      return Promise.reject(
+        new Failure('overloaded', message, { retryAfterSeconds: 30, unexecuted: true }),
+      )
     }
     this.#waiting += 1
     const turn = this.#last.then(() => {

@@ -9,10 +9,9 @@ import { boundedPolicy, pauseAsTold } from './architecture-collection.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { Deadline, sleep } from './clock.ts'
 import { explainFailure } from './explain-failure.ts'
-import { LoginFailure } from './login-failure.ts'
 import type { Platform, PlatformClient } from './platform-client.ts'
 import { lateFailure } from './transport-failure.ts'
-import { asUnexecuted, beforeSending, isUnclear, mayPass, undecided } from './unclear-outcome.ts'
+import { beforeSending, isUnclear, mayPass, undecided } from './unclear-outcome.ts'
 
 const NAME = 'an allowlist of its own'
 const PERMISSION = 'directory:organization:admin'
@@ -93,7 +92,7 @@ class Replacing {
     if (isThere && stale.length === 0) return this.#done(before, before)
     if (!this.#isKnown(before)) {
       const message = 'the allowlist is no longer the one that was looked at: somebody changed it'
-      throw new Failure('conflict', message)
+      throw new Failure('conflict', message, { unexecuted: true })
     }
     try {
       return await this.#replace(before)
@@ -142,7 +141,6 @@ class Replacing {
       this.#signals.caller.throwIfAborted()
       if (isUnclear(error)) this.#unclear = true
       if (this.#unclear && mayPass(error)) return error
-      if (error instanceof LoginFailure) throw asUnexecuted(error)
       throw explainRefusal(error, write)
     }
   }
@@ -203,7 +201,8 @@ function overtaken({ message, upstream }: Failure): Failure {
 function explainRefusal(error: unknown, client: PlatformClient): unknown {
   if (error instanceof Failure && error.upstream?.code === SHUTS_US_OUT) {
     const message = `the list would shut out the address that the platform sees us at: ${error.message}`
-    return new Failure('conflict', message, { upstream: error.upstream })
+    const { upstream, unexecuted } = error
+    return new Failure('conflict', message, { upstream, unexecuted })
   }
   return explainFailure(error, useOf(client))
 }

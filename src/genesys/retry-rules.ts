@@ -10,8 +10,22 @@ export const MAX_RETRY_AFTER_SECONDS = 180
 const FIRST_BACKOFF_MS = 500
 const MAX_BACKOFF_MS = 30_000
 
-/** Statuses after which the platform has not executed the request. */
+/** Statuses after which the platform has not executed the request, although it may do so later. */
 const UNEXECUTED_STATUSES = new Set([429, 503])
+/** The one refusal that says nothing of what was done. */
+const REQUEST_TIMEOUT = 408
+
+/**
+ * Whether it is certain that the platform has not executed a request that ended so: it was never
+ * sent, had no room, or was refused.
+ */
+export function isUnexecuted(outcome: Outcome): boolean {
+  if (outcome.kind === 'network') return outcome.unsent
+  if (outcome.kind !== 'answered') return false
+  const { status } = outcome
+  if (UNEXECUTED_STATUSES.has(status)) return true
+  return status >= 400 && status < 500 && status !== REQUEST_TIMEOUT
+}
 
 /**
  * Why an exchange may be tried again; undefined when it may not. A write that is not idempotent is
@@ -26,10 +40,7 @@ export function retryCause(
 ): RetryCause | undefined {
   if (conflictPasses && outcome.kind === 'answered' && outcome.status === 409) return '409'
   const cause = causeOf(outcome)
-  if (cause === undefined || repeatable) return cause
-  if (outcome.kind === 'network') return outcome.unsent ? cause : undefined
-  const unexecuted = outcome.kind === 'answered' && UNEXECUTED_STATUSES.has(outcome.status)
-  return unexecuted ? cause : undefined
+  return repeatable || isUnexecuted(outcome) ? cause : undefined
 }
 
 function causeOf(outcome: Outcome): RetryCause | undefined {

@@ -85,8 +85,7 @@ export class ThreadLink implements AsyncDisposable {
   /**
    * Asks the thread. Rejects with the thread's `Failure`; with the signal's reason when it aborts;
    * with `upstream-broken` when the thread dies or does not answer, and whatever it was doing may be
-   * done; with `overloaded` when it has
-   * too much else to do for a call that only looks.
+   * done; with `overloaded` when it has too much else to do for a call that only looks.
    */
   call<Kind extends CallKind>(
     kind: Kind,

@@ -4,12 +4,14 @@ import { retryAfterSeconds } from '../domain/retry-after.ts'
 import { bounded } from './exchange.ts'
 import type { Outcome } from './retry-rules.ts'
 
+type RefusalDetails = { readonly upstream: UpstreamAnswer; readonly unexecuted: boolean }
+
 /** A refusal by the platform; `said` is its own message, empty when it gave none. */
 class PlatformRefusal extends Failure {
   readonly said: string
 
-  constructor(message: string, said: string, upstream: UpstreamAnswer) {
-    super('upstream-refused', message, { upstream })
+  constructor(message: string, said: string, details: RefusalDetails) {
+    super('upstream-refused', message, details)
     this.said = said
   }
 }
@@ -31,14 +33,21 @@ export function isTooLarge(error: unknown): boolean {
  */
 export function inOwnWords(error: unknown): unknown {
   if (!(error instanceof PlatformRefusal) || error.said === '') return error
-  return new Failure('upstream-refused', error.said, { upstream: error.upstream })
+  const { upstream, unexecuted } = error
+  return new Failure('upstream-refused', error.said, { upstream, unexecuted })
 }
 
 /**
  * The outcome of the last attempt as a `Failure`: what the platform said, never what it was sent.
  * `operation` is a method and a path template.
+ *
+ * @param unexecuted whether it is certain that none of the attempts was executed
  */
-export function failureOf(outcome: Outcome, operation: string, attempts: number): Failure {
+export function failureOf(
+  outcome: Outcome,
+  operation: string,
+  { attempts, unexecuted }: { readonly attempts: number; readonly unexecuted: boolean },
+): Failure {
   const tried = attempts > 1 ? ` (${attempts} attempts)` : ''
   switch (outcome.kind) {
     case 'timeout':
@@ -47,19 +56,24 @@ export function failureOf(outcome: Outcome, operation: string, attempts: number)
       return new Failure(
         'upstream-busy',
         `${operation} found no connection to the platform: ${outcome.errorCode}${tried}`,
+        { unexecuted },
       )
     case 'malformed':
       return outcome.oversized === true
         ? new OversizedAnswer('upstream-broken', `${operation} got ${outcome.why}${tried}`)
         : new Failure('upstream-broken', `${operation} got ${outcome.why}${tried}`)
     case 'answered':
-      return statusFailure(outcome, operation, tried)
+      return statusFailure(outcome, operation, { tried, unexecuted })
   }
 }
 
 type Answered = Extract<Outcome, { kind: 'answered' }>
 
-function statusFailure(outcome: Answered, operation: string, tried: string): Failure {
+function statusFailure(
+  outcome: Answered,
+  operation: string,
+  { tried, unexecuted }: { readonly tried: string; readonly unexecuted: boolean },
+): Failure {
   const { status, retryAfter } = outcome
   const { message, code, contextId, details } = readErrorBody(outcome.body)
   const correlationId = outcome.correlationId || contextId
@@ -69,9 +83,9 @@ function statusFailure(outcome: Answered, operation: string, tried: string): Fai
   const upstream = { status, code, correlationId }
   if (status === 429 || status === 408 || status >= 500) {
     const seconds = retryAfterSeconds(retryAfter, Date.now())
-    return new Failure('upstream-busy', text, { retryAfterSeconds: seconds, upstream })
+    return new Failure('upstream-busy', text, { retryAfterSeconds: seconds, upstream, unexecuted })
   }
-  if (status >= 400) return new PlatformRefusal(text, message, upstream)
+  if (status >= 400) return new PlatformRefusal(text, message, { upstream, unexecuted })
   return new Failure('upstream-broken', `${text}, which is no answer to it`, { upstream })
 }
 

@@ -9,12 +9,13 @@ import type { Clock } from './clock.ts'
 import { exchange } from './exchange.ts'
 import type { OutgoingRequest } from './exchange.ts'
 import { backoffMs, MAX_RETRY_AFTER_SECONDS } from './retry-rules.ts'
-import { outcomeName, retryCause } from './retry-rules.ts'
+import { isUnexecuted, outcomeName, retryCause } from './retry-rules.ts'
 import type { Outcome } from './retry-rules.ts'
 import { AbstractHttpClient } from './sdk.ts'
 import type { HttpRequestOptions, HttpResponse } from './sdk.ts'
 import type { TokenKeeper } from './token.ts'
 import { failureOf, lateFailure, readErrorBody } from './transport-failure.ts'
+import { asUnexecuted } from './unclear-outcome.ts'
 import type { ClientName, OnEvent } from './upstream-event.ts'
 
 export type TransportParts = {
@@ -42,13 +43,15 @@ type Call = {
   readonly conflictPasses: boolean
   /** Aborts with the caller's signal or at the call's deadline. */
   readonly signal: AbortSignal
+  /** True once the platform may have executed it. */
+  unclear: boolean
 }
 
 /**
  * The only way from the SDK to the platform. Every request follows the policy it was made under
  * (`withPolicy`): budget, attempts, time. Rejects with a `Failure` or with the signal's reason and
  * nothing else: neither has a `response`, so the SDK hands them on as they are, and neither holds
- * what was sent.
+ * what was sent. A `Failure` is `unexecuted` when the platform can have executed no attempt.
  */
 export class Transport extends AbstractHttpClient {
   readonly #parts: TransportParts
@@ -65,7 +68,7 @@ export class Transport extends AbstractHttpClient {
     const late = (): Failure => lateFailure(operation, policy.timeoutMs)
     using deadline = new Deadline(this.#parts.clock, policy.timeoutMs, policy.signal, late)
     const repeatable = login || options.method === 'GET' || policy.idempotent === true
-    const answer = await this.#attempts({
+    const call: Call = {
       options,
       policy,
       operation,
@@ -73,6 +76,10 @@ export class Transport extends AbstractHttpClient {
       repeatable,
       conflictPasses: policy.idempotent === true,
       signal: deadline.signal,
+      unclear: false,
+    }
+    const answer = await this.#attempts(call).catch((error: unknown) => {
+      throw call.unclear ? error : asUnexecuted(error)
     })
     return { status: answer.status, statusText: '', headers: {}, data: answer.body }
   }
@@ -88,7 +95,9 @@ export class Transport extends AbstractHttpClient {
       }
       if (token !== undefined && outcome.kind === 'answered' && outcome.status === 401) {
         this.#parts.tokens.refused(token)
-        if (renewed) throw failureOf(outcome, operation, attempt)
+        if (renewed) {
+          throw failureOf(outcome, operation, { attempts: attempt, unexecuted: !call.unclear })
+        }
         renewed = true
         attempt -= 1
         this.#parts.onEvent({ type: 'retry', cause: '401' })
@@ -98,7 +107,8 @@ export class Transport extends AbstractHttpClient {
       const cause = retryCause(throttledLogin(call, outcome), repeatable, conflictPasses)
       const waitMs = this.#waitMs(outcome, attempt)
       if (cause === undefined || attempt >= policy.attempts || waitMs === undefined) {
-        throw failureOf(throttledLogin(call, outcome), operation, attempt)
+        const tried = { attempts: attempt, unexecuted: !call.unclear }
+        throw failureOf(throttledLogin(call, outcome), operation, tried)
       }
       this.#parts.onEvent({ type: 'retry', cause })
       await sleep(this.#parts.clock, waitMs, signal)
@@ -128,6 +138,8 @@ export class Transport extends AbstractHttpClient {
     const request = outgoing(call.options, token)
     const startedAt = clock.now()
     using deadline = new Deadline(clock, requestTimeoutMs, call.signal, () => 'timeout')
+    const unclearBefore = call.unclear
+    call.unclear = true
     let outcome: Outcome
     try {
       outcome = await exchange(dispatcher, request, deadline.signal)
@@ -135,6 +147,7 @@ export class Transport extends AbstractHttpClient {
       if (!deadline.expired || call.signal.aborted) throw error
       outcome = { kind: 'timeout' }
     }
+    call.unclear = unclearBefore || !isUnexecuted(outcome)
     const seconds = (clock.now() - startedAt) / 1000
     onEvent({ type: 'request', client, outcome: outcomeName(outcome), seconds })
     return outcome

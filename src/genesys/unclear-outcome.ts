@@ -1,21 +1,17 @@
 import { Failure } from '../domain/failure.ts'
 import { LoginFailure } from './login-failure.ts'
 
-/** Statuses after which the platform has not executed the request. */
-const UNEXECUTED_STATUSES = new Set([429, 503])
-
 /**
  * Whether the platform may have executed a write without saying so: no answer, one that cannot be
  * read, or an error that came from somewhere behind it.
  */
 export function isUnclear(error: unknown): error is Failure {
-  return mayPass(error) && !isTurnedAway(error)
+  return mayPass(error) && !error.unexecuted
 }
 
 /** Whether the platform has said that it has not executed a write, for want of room. */
 export function isTurnedAway(error: unknown): error is Failure {
-  if (!mayPass(error)) return false
-  return error.upstream !== undefined && UNEXECUTED_STATUSES.has(error.upstream.status)
+  return mayPass(error) && error.unexecuted && error.upstream !== undefined
 }
 
 /** Whether another attempt at a write may end otherwise: a refusal stays one. */
@@ -48,7 +44,7 @@ export async function beforeSending<Value>(work: () => Promise<Value>): Promise<
 
 /** The same failure, known to have left nothing behind; any other error as it is. */
 export function asUnexecuted(error: unknown): unknown {
-  if (!(error instanceof Failure)) return error
+  if (!(error instanceof Failure) || error.unexecuted) return error
   const { code, message, field, faults, retryAfterSeconds, upstream } = error
   const details = { field, faults, retryAfterSeconds, upstream, unexecuted: true }
   const Kind = error instanceof LoginFailure ? LoginFailure : Failure

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
 import { OPERATION_KINDS } from '../domain/architecture-operation.ts'
-import type { OperationKind } from '../domain/architecture-operation.ts'
+import type { OpenOperations, OperationKind } from '../domain/architecture-operation.ts'
 import { EVENT_TARGETS } from '../domain/delivery.ts'
 import type { DeliveryCounts, EventTarget } from '../domain/delivery.ts'
 
@@ -22,6 +22,20 @@ export function architectureMetrics(registry: Registry, prefix: string) {
   for (const operation of OPERATION_KINDS) {
     for (const result of OPERATION_RESULTS) operations.zero({ operation, result })
   }
+  const openGauge = (name: string, help: string) => {
+    const labelNames = ['operation']
+    const registered = new Gauge({ name: prefix + name, help, labelNames, registers })
+    for (const operation of OPERATION_KINDS) registered.set({ operation }, 0)
+    return registered
+  }
+  const open = openGauge(
+    'architecture_operations_open',
+    'Operations on networks and environments that have no end yet, those under way included',
+  )
+  const oldest = openGauge(
+    'architecture_operation_oldest_open_seconds',
+    'Time since the oldest operation that has no end yet began; 0 without one',
+  )
   const attempts = new Counter({
     name: `${prefix}deliveries_total`,
     help: 'Attempts to deliver events, by address and result; dead means given up',
@@ -46,6 +60,12 @@ export function architectureMetrics(registry: Registry, prefix: string) {
       seconds: number,
     ): void {
       operations.observe({ operation, result }, seconds)
+    },
+    openOperationsSeen(seen: OpenOperations): void {
+      for (const operation of OPERATION_KINDS) {
+        open.set({ operation }, seen[operation].count)
+        oldest.set({ operation }, seen[operation].oldestMs / 1_000)
+      }
     },
     /** Counts one attempt. */
     delivered(target: EventTarget, result: (typeof DELIVERY_RESULTS)[number]): void {

@@ -21,7 +21,7 @@ export function createArchitecture(
   const { leaseMs } = overrides
   const lease = leaseMs === undefined ? {} : { leaseMs }
   const offered = stack.use(new OfferedParts({ platform, logger }))
-  const settler = stack.use(new OperationSettler({ store, platform, logger, ...lease }))
+  const settler = stack.use(new OperationSettler({ store, platform, metrics, logger, ...lease }))
   const runner = stack.use(new OperationRunner({ store, trail, metrics, logger, ...overrides }))
   const { maxEnvironments } = config
   const roleNames = () => publisher.held && roleNamesOf(publisher.held)

@@ -1,7 +1,12 @@
 import { sql } from 'kysely'
-import type { Kysely, Selectable, Transaction, Updateable } from 'kysely'
+import type { Kysely, RawBuilder, Selectable, SqlBool, Transaction, Updateable } from 'kysely'
 import type { NewAuditEntry } from '../domain/audit.ts'
-import { DELIVERY_LIFETIME_MS, EVENT_TARGETS, MAX_DELIVERY_PAUSE_MS } from '../domain/delivery.ts'
+import {
+  DELIVERY_LIFETIME_MS,
+  EVENT_TARGETS,
+  MAX_DELIVERY_LEASE_MS,
+  MAX_DELIVERY_PAUSE_MS,
+} from '../domain/delivery.ts'
 import type {
   AttemptEnd,
   ClaimedDelivery,
@@ -94,7 +99,7 @@ export class Deliveries implements DeliveryStore {
         .where('target', 'in', others)
         .where('expires_at', '<=', now)
         // Another instance may have the address, and be sending it.
-        .where((is) => is.or([is('lease_until', 'is', null), is('lease_until', '<=', now)]))
+        .where(isFree('lease_until', now))
         .executeTakeFirstOrThrow()
       return Number(numUpdatedRows)
     })
@@ -197,9 +202,7 @@ function findDue(
         is('candidate.due_at', '>', now + MAX_DELIVERY_PAUSE_MS),
       ]),
     )
-    .where((is) =>
-      is.or([is('candidate.lease_until', 'is', null), is('candidate.lease_until', '<=', now)]),
-    )
+    .where(isFree('candidate.lease_until', now))
     .where((is) =>
       is.not(
         is.exists(
@@ -216,6 +219,13 @@ function findDue(
     .orderBy('candidate.number')
     .limit(limit)
     .execute()
+}
+
+/** Nobody has it: a lease that lies further ahead than any is from before the clock was set back. */
+function isFree(column: 'lease_until' | 'candidate.lease_until', now: number): RawBuilder<SqlBool> {
+  const leaseUntil = sql.ref(column)
+  const farthest = now + MAX_DELIVERY_LEASE_MS
+  return sql`(${leaseUntil} is null or ${leaseUntil} <= ${now} or ${leaseUntil} > ${farthest})`
 }
 
 /** To be called under the lock of deliveries: two instances never choose the same one. */

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely, Selectable, Transaction } from 'kysely'
+import { MAX_OPERATION_LEASE_MS, OPERATION_KINDS } from '../domain/architecture-operation.ts'
 import type {
   AbandonedOperation,
   ArchitectureOperation,
   CreatedEnvironment,
   NewOperation,
+  OpenOperations,
+  OperationAhead,
   OperationEnd,
   OperationKind,
   OperationLease,
@@ -12,19 +15,26 @@ import type {
   OrganizationChange,
   RecordedEnd,
 } from '../domain/architecture-operation.ts'
-import type { JsonObject, NewAuditEntry } from '../domain/audit.ts'
-import { Failure } from '../domain/failure.ts'
+import type { NewAuditEntry } from '../domain/audit.ts'
 import type { AuditedWrites } from './audited-writes.ts'
-import { jsonText } from './batch-rows.ts'
 import type { Database } from './database.ts'
 import type { DatabaseKind } from './dialect.ts'
+import {
+  changeOf,
+  findRow,
+  insertOperation,
+  newestUndoable,
+  operationOf,
+  withVisible,
+} from './operation-rows.ts'
 import type { OrganizationBinding } from './organization-binding.ts'
-import { storableText } from './storable-text.ts'
 import { sharedTime } from './shared-time.ts'
 import type { OperationRow, Tables } from './tables.ts'
 
 /** Of these one is under way at a time, on all instances together. */
 const EXCLUSIVE: ReadonlySet<OperationKind> = new Set(['environment', 'organization-allowlist'])
+/** Of the time since an operation was left behind: how long it waits for the next look. */
+const NEXT_LOOK_AFTER = 1 / 4
 /** Nobody creates so many within the minutes that are asked for. */
 const MAX_ENVIRONMENTS_SINCE = 1_000
 /** Changes of one list, made one after the other. */
@@ -49,8 +59,30 @@ export class Operations implements OperationStore {
     this.#options = options
   }
 
-  isTaken(kind: OperationKind): Promise<boolean> {
-    return this.#options.database.read((db) => isTaken(db, kind))
+  ahead(kind: OperationKind): Promise<OperationAhead | undefined> {
+    return this.#options.database.read((db) => findAhead(db, kind))
+  }
+
+  open(): Promise<OpenOperations> {
+    return this.#options.database.read(async (db) => {
+      const now = await this.#sharedNow(db)
+      const rows = await db
+        .selectFrom('architecture_operations')
+        .select(({ fn }) => [
+          'kind',
+          fn.countAll<number>().as('count'),
+          fn.min('started_at').as('oldest'),
+        ])
+        .where('state', '=', 'started')
+        .groupBy('kind')
+        .execute()
+      const all = OPERATION_KINDS.map((kind) => {
+        const row = rows.find((each) => each.kind === kind)
+        const { count, oldest } = row ?? { count: 0, oldest: now }
+        return [kind, { count, oldestMs: Math.max(0, now - oldest) }]
+      })
+      return Object.fromEntries(all) as OpenOperations
+    })
   }
 
   begin(
@@ -62,7 +94,7 @@ export class Operations implements OperationStore {
     const id = randomUUID()
     return writes.write(async (transaction, append) => {
       await database.dialect.lock(transaction, 'operations')
-      if (await isTaken(transaction, operation.kind)) return undefined
+      if ((await findAhead(transaction, operation.kind)) !== undefined) return undefined
       const startedAt = await this.#sharedNow(transaction)
       await insertOperation(transaction, id, operation, {
         owner,
@@ -110,7 +142,7 @@ export class Operations implements OperationStore {
           state,
           result_id: resultId,
           finished_at: await this.#sharedNow(transaction),
-          ...(undoable ? {} : { payload: null }),
+          payload: undoable ? withVisible(row.payload, recorded.end.visible) : null,
         })
         .where('id', '=', id)
         .execute()
@@ -130,19 +162,29 @@ export class Operations implements OperationStore {
         .selectFrom('architecture_operations')
         .selectAll()
         .where('state', '=', 'started')
-        .where('lease_until', '<=', now)
+        .where((is) =>
+          is.or([
+            is('lease_until', '<=', now),
+            is('lease_until', '>', now + MAX_OPERATION_LEASE_MS),
+          ]),
+        )
+        // One that cannot be settled must not keep the later ones from it.
+        .orderBy('lease_until')
         .orderBy('number')
         .limit(1)
         .executeTakeFirst()
       if (row === undefined) return undefined
       const abandonedAt = Math.min(row.abandoned_at ?? row.lease_until, now)
-      const taken = { owner, abandoned_at: abandonedAt, lease_until: now + leaseMs }
+      const abandonedMs = now - abandonedAt
+      const pauseMs = Math.min(abandonedMs * NEXT_LOOK_AFTER, MAX_OPERATION_LEASE_MS)
+      const leaseUntil = now + Math.max(leaseMs, Math.ceil(pauseMs))
+      const taken = { owner, abandoned_at: abandonedAt, lease_until: leaseUntil }
       await transaction
         .updateTable('architecture_operations')
         .set(taken)
         .where('id', '=', row.id)
         .execute()
-      return { ...operationOf({ ...row, ...taken }), abandonedMs: now - abandonedAt }
+      return { ...operationOf({ ...row, ...taken }), abandonedMs }
     })
   }
 
@@ -159,6 +201,17 @@ export class Operations implements OperationStore {
         .execute(),
     )
     return rows.flatMap(({ result_id: id, name }) => (id === null ? [] : [{ id, name }]))
+  }
+
+  markVisible(changeId: string): Promise<void> {
+    return this.#options.database.write(async (transaction) => {
+      const { payload } = await findRow(transaction, changeId)
+      await transaction
+        .updateTable('architecture_operations')
+        .set({ payload: withVisible(payload, true) })
+        .where('id', '=', changeId)
+        .execute()
+    })
   }
 
   async undoable(): Promise<OrganizationChange | undefined> {
@@ -222,99 +275,16 @@ async function isClaimed(
   return other !== undefined
 }
 
-async function isTaken(db: Kysely<Tables>, kind: OperationKind): Promise<boolean> {
-  if (!EXCLUSIVE.has(kind)) return false
-  const other = await db
+async function findAhead(
+  db: Kysely<Tables>,
+  kind: OperationKind,
+): Promise<OperationAhead | undefined> {
+  if (!EXCLUSIVE.has(kind)) return undefined
+  return await db
     .selectFrom('architecture_operations')
-    .select('id')
+    .select(['id', 'started_at as startedAt'])
     .where('state', '=', 'started')
     .where('kind', '=', kind)
     .limit(1)
     .executeTakeFirst()
-  return other !== undefined
-}
-
-function insertOperation(
-  transaction: Transaction<Tables>,
-  id: string,
-  { kind, name, payload, requestedBy, requestId, undoes }: NewOperation,
-  lease: Pick<OperationRow, 'owner' | 'started_at' | 'lease_until'>,
-): Promise<unknown> {
-  const row = {
-    id,
-    kind,
-    name: storableText(name),
-    payload: jsonText(payload),
-    requested_by: requestedBy,
-    request_id: requestId,
-    undoes: undoes ?? null,
-    state: 'started' as const,
-    result_id: null,
-    finished_at: null,
-    abandoned_at: null,
-    ...lease,
-  }
-  return transaction.insertInto('architecture_operations').values(row).execute()
-}
-
-function newestUndoable(db: Kysely<Tables>) {
-  return db
-    .selectFrom('architecture_operations as change')
-    .selectAll()
-    .where('change.kind', '=', 'organization-allowlist')
-    .where('change.state', '=', 'succeeded')
-    .where('change.undoes', 'is', null)
-    .where((is) =>
-      is.not(
-        is.exists(
-          is
-            .selectFrom('architecture_operations as undo')
-            .select('undo.id')
-            .whereRef('undo.undoes', '=', 'change.id')
-            .where('undo.state', '=', 'succeeded'),
-        ),
-      ),
-    )
-    .orderBy('change.number', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-}
-
-async function findRow(db: Kysely<Tables>, id: string): Promise<Selectable<OperationRow>> {
-  const row = await db
-    .selectFrom('architecture_operations')
-    .selectAll()
-    .where('id', '=', id)
-    .executeTakeFirst()
-  if (row === undefined) throw new Failure('not-found', `there is no operation ${id}`)
-  return row
-}
-
-function changeOf(row: Selectable<OperationRow>): OrganizationChange | undefined {
-  if (row.payload === null) return undefined
-  const { before, after } = JSON.parse(row.payload) as {
-    readonly before: readonly string[]
-    readonly after: readonly string[]
-  }
-  return {
-    id: row.id,
-    before,
-    after,
-    requestedBy: row.requested_by,
-    finishedAt: row.finished_at ?? row.started_at,
-  }
-}
-
-function operationOf(row: Selectable<OperationRow>): ArchitectureOperation {
-  return {
-    id: row.id,
-    kind: row.kind,
-    name: row.name,
-    payload: JSON.parse(row.payload ?? '{}') as JsonObject,
-    requestedBy: row.requested_by,
-    requestId: row.request_id,
-    ...(row.undoes === null ? {} : { undoes: row.undoes }),
-    startedAt: row.started_at,
-    abandonedAt: row.abandoned_at,
-  }
 }

@@ -5,7 +5,7 @@ import { canonicalJson } from '../domain/canonical-json.ts'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 
-/** Failures after which there is nothing of what was asked for, and will not be. */
+/** Failures that say no, and go on saying it. */
 const REFUSALS: ReadonlySet<FailureCode> = new Set([
   'invalid',
   'conflict',
@@ -13,19 +13,6 @@ const REFUSALS: ReadonlySet<FailureCode> = new Set([
   'overloaded',
   'upstream-refused',
 ])
-
-/** Statuses after which the platform has not executed a request. */
-const UNEXECUTED_STATUSES: ReadonlySet<number> = new Set([429, 503])
-
-/**
- * Whether it is certain that nothing came of an operation that ended so. Everything else may have
- * been done: a dead thread, an answer that was lost, an error that nobody expected.
- */
-export function isUnexecuted(error: unknown): boolean {
-  if (!(error instanceof Failure) || error.undecided) return false
-  if (error.unexecuted || REFUSALS.has(error.code)) return true
-  return error.upstream !== undefined && UNEXECUTED_STATUSES.has(error.upstream.status)
-}
 
 /** What the trail tells of an operation. */
 export type ToldOperation = Omit<NewOperation, 'payload'> & {

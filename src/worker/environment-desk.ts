@@ -5,7 +5,7 @@ import type {
   Requester,
   Warned,
 } from '../domain/architecture-desk.ts'
-import type { OperationStore } from '../domain/architecture-operation.ts'
+import type { CreatedEnvironment, OperationStore } from '../domain/architecture-operation.ts'
 import type { ArchitecturePlatform, Environment } from '../domain/architecture-platform.ts'
 import { validateEnvironment } from '../domain/environment.ts'
 import type { EnvironmentDraft, RequestedEnvironment } from '../domain/environment.ts'
@@ -67,12 +67,15 @@ async function create(
   const validation = validateEnvironment(requested, roleNames())
   const base = { kind: 'environment', name: requested.name, requestedBy, requestId } as const
   const requestHash = hashPayload(requested)
+  let recent: readonly CreatedEnvironment[] = []
   const creation = await runner.run({
     asked: { ...base, payloadHash: requestHash, entryCount: null },
     prepare: async () => ({ ...base, payload: { requestHash, draft: requireValid(validation) } }),
+    beforeSending: async () => {
+      recent = await store.environmentsSince(runner.now() - LISTED_AFTER_MS)
+    },
     perform: async ({ payload }, signal) => {
       const { draft } = payload as unknown as { readonly draft: EnvironmentDraft }
-      const recent = await store.environmentsSince(runner.now() - LISTED_AFTER_MS)
       const created = await platform.createEnvironment({ draft, maxEnvironments, recent }, signal)
       const done = creationDone(created)
       const before = { environments: created.countBefore }

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type {
   ArchitectureOperation,
   NewOperation,
+  OperationAhead,
   OperationEnd,
+  OperationKind,
   OperationLease,
   OperationStore,
 } from '../domain/architecture-operation.ts'
@@ -10,7 +12,7 @@ import type { AuditTrail } from '../domain/audit.ts'
 import { Failure } from '../domain/failure.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { endEntry, failedEnd, isUnexecuted, startedEntry, toldOf } from './architecture-audit.ts'
+import { endEntry, failedEnd, startedEntry, toldOf } from './architecture-audit.ts'
 import type { ToldEnd, ToldOperation } from './architecture-audit.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
@@ -19,6 +21,7 @@ import type { Clock } from './clock.ts'
 const LEASE_MS = 30_000
 /** Of a lease's length. */
 const RENEW_AFTER = 1 / 3
+/** Of one kind: whoever waits for a turn keeps out nothing that needs none. */
 const MAX_UNDER_WAY = 8
 /** How long an operation waits for its turn where one is done at a time. */
 const MAX_WAIT_MS = 60_000
@@ -27,7 +30,7 @@ const TURN_POLL_MS = 200
 const GRACE_MS = 5_000
 
 export type OperationRunnerOptions = {
-  readonly store: Pick<OperationStore, 'isTaken' | 'begin' | 'renew' | 'end'>
+  readonly store: Pick<OperationStore, 'ahead' | 'begin' | 'renew' | 'end'>
   readonly trail: Pick<AuditTrail, 'append'>
   readonly metrics: Pick<Metrics, 'architectureOperationEnded'>
   readonly logger: Logger
@@ -43,6 +46,8 @@ export type Done<Value> = {
   readonly value: Value
   readonly state: 'succeeded' | 'unchanged'
   readonly told: Omit<ToldEnd, 'outcome'>
+  /** See {@link OperationEnd}. */
+  readonly visible?: boolean
 }
 
 export type Work<Value> = {
@@ -50,6 +55,8 @@ export type Work<Value> = {
   readonly asked: ToldOperation
   /** Says what is to be done, or refuses it; anew whenever its turn seems to have come. */
   readonly prepare: () => Promise<NewOperation>
+  /** What is left to do before anything is sent: when it throws, nothing comes of the operation. */
+  readonly beforeSending?: () => Promise<void>
   readonly perform: (operation: ArchitectureOperation, signal: AbortSignal) => Promise<Done<Value>>
 }
 
@@ -65,7 +72,8 @@ export class OperationRunner {
   readonly #stopping = new AbortController()
   readonly #calledOff = new AbortController()
   readonly #inHand = new Set<string>()
-  readonly #running = new Set<Promise<unknown>>()
+  /** Also what waits for its turn. */
+  readonly #running = new Map<Promise<unknown>, OperationKind>()
   #renewing: Promise<void> | undefined
 
   constructor(options: OperationRunnerOptions) {
@@ -91,7 +99,7 @@ export class OperationRunner {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(stoppingFailure())
-    const ended = Promise.allSettled(this.#running)
+    const ended = Promise.allSettled(this.#running.keys())
     const over = new AbortController()
     const { graceMs = GRACE_MS } = this.#options
     const grace = this.#clock.pause(graceMs, over.signal).catch(() => undefined)
@@ -108,7 +116,7 @@ export class OperationRunner {
    */
   run<Value>(work: Work<Value>): Promise<Value> {
     const running = this.#run(work)
-    this.#running.add(running)
+    this.#running.set(running, work.asked.kind)
     return running.finally(() => this.#running.delete(running))
   }
 
@@ -117,9 +125,11 @@ export class OperationRunner {
     this.#inHand.add(operation.id)
     try {
       const startedAt = this.#clock.elapsed()
-      const { value, state, told } = await this.#perform(operation, work, startedAt)
+      const { value, state, told, visible } = await this.#perform(operation, work, startedAt)
       this.#options.onAnswered?.()
-      await this.#end(operation, { state, resultId: told.resultId }, { ...told, outcome: state })
+      const seen = visible === undefined ? {} : { visible }
+      const end = { state, resultId: told.resultId, ...seen }
+      await this.#end(operation, end, { ...told, outcome: state })
       this.#observe(operation, 'succeeded', startedAt)
       return value
     } finally {
@@ -142,15 +152,18 @@ export class OperationRunner {
 
   async #perform<Value>(
     operation: ArchitectureOperation,
-    { perform }: Work<Value>,
+    { beforeSending, perform }: Work<Value>,
     startedAt: number,
   ): Promise<Done<Value>> {
+    let sending = false
     try {
+      await beforeSending?.()
+      sending = true
       return await perform(operation, this.#calledOff.signal)
     } catch (error) {
       // What the platform made of it is not known: its end is left to be settled.
-      if (this.#calledOff.signal.aborted) throw stoppingFailure()
-      if (!isUnexecuted(error)) throw error
+      if (sending && this.#calledOff.signal.aborted) throw stoppingFailure()
+      if (sending && !isUnexecuted(error)) throw error
       const latencyMs = Math.round(this.#clock.elapsed() - startedAt)
       const end = { state: 'failed', resultId: null } as const
       await this.#end(operation, end, failedEnd(error, latencyMs))
@@ -164,19 +177,18 @@ export class OperationRunner {
     const { store } = this.#options
     const { kind } = asked
     this.#stopping.signal.throwIfAborted()
-    if (this.#running.size >= MAX_UNDER_WAY) {
-      const message = `${MAX_UNDER_WAY} operations are under way already`
+    const underWay = [...this.#running.values()].filter((each) => each === kind)
+    if (underWay.length >= MAX_UNDER_WAY) {
+      const message = `${MAX_UNDER_WAY} operations like this one are under way already`
       throw new Failure('overloaded', message, { retryAfterSeconds: 10 })
     }
     const endsAt = this.#clock.elapsed() + MAX_WAIT_MS
     for (;;) {
       this.#stopping.signal.throwIfAborted()
-      const begun = (await store.isTaken(kind)) ? undefined : await this.#begin(await prepare())
+      const ahead = await store.ahead(kind)
+      const begun = ahead ? undefined : await this.#begin(await prepare())
       if (begun !== undefined) return begun
-      if (this.#clock.elapsed() >= endsAt) {
-        const message = 'others like this one are under way, and its turn did not come'
-        throw new Failure('overloaded', message, { retryAfterSeconds: 30 })
-      }
+      if (this.#clock.elapsed() >= endsAt) throw turnFailure(ahead)
       await this.#clock.pause(TURN_POLL_MS, this.#stopping.signal)
     }
   }
@@ -222,6 +234,23 @@ export class OperationRunner {
       await this.#clock.pause(ms, signal).catch(() => undefined)
     }
   }
+}
+
+/** Everything else may have been done: a dead thread, a lost answer, an error nobody expected. */
+function isUnexecuted(error: unknown): boolean {
+  return error instanceof Failure && error.unexecuted && !error.undecided
+}
+
+function turnFailure(ahead: OperationAhead | undefined): Failure {
+  const message =
+    ahead === undefined
+      ? 'others like this one are under way, and its turn did not come'
+      : `its turn did not come: ${ahead.id} has no end yet, begun at ${isoTime(ahead.startedAt)}`
+  return new Failure('overloaded', message, { retryAfterSeconds: 30 })
+}
+
+function isoTime(epochMs: number): string {
+  return new Date(epochMs).toISOString()
 }
 
 function stoppingFailure(): Failure {

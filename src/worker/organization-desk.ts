@@ -38,7 +38,7 @@ const PLATFORM_LAG_MS = 5 * 60_000
 export type OrganizationDeskOptions = {
   readonly platform: ArchitecturePlatform
   readonly runner: OperationRunner
-  readonly store: Pick<OperationStore, 'undoable' | 'organizationChangesSince'>
+  readonly store: Pick<OperationStore, 'undoable' | 'organizationChangesSince' | 'markVisible'>
 }
 
 /** See {@link OrganizationAllowlistDesk}. One replacement is under way at a time, on all instances. */
@@ -55,7 +55,7 @@ export function createOrganizationDesk(
     async preview(requested) {
       const validation = validateOrganizationAllowlist(requested)
       const draft = requireValid(validation)
-      const before = await listInForce(await changesOfLate(options), options)
+      const { list: before } = await listInForce(await changesOfLate(options), options)
       guardOrganizationAllowlist(before, draft)
       const difference = compareOrganizationAllowlists(before, draft.networks)
       return { before, ...difference, warnings: validation.warnings }
@@ -67,24 +67,44 @@ export function createOrganizationDesk(
 
 type Changes = readonly OrganizationChange[]
 
-/** Our own changes that the platform need not show yet, newest first. */
+/** Our own changes of late, newest first. */
 function changesOfLate({ runner, store }: OrganizationDeskOptions): Promise<Changes> {
   return store.organizationChangesSince(runner.now() - PLATFORM_LAG_MS)
 }
 
-/** What the platform shows, unless it is behind our own changes: then what the newest one left. */
-async function listInForce(
-  late: Changes,
-  { platform, runner }: OrganizationDeskOptions,
-): Promise<readonly string[]> {
-  const shown = await platform.readOrganizationAllowlist(runner.signal)
-  const [newest] = late
-  const isOurs = listsOf(late).some((list) => sameOrganizationAllowlist(list, shown))
-  return newest !== undefined && isOurs ? newest.after : shown
+type InForce = {
+  readonly list: readonly string[]
+  /** What a platform that is behind our own changes may show in its place; none when it is not. */
+  readonly lag: readonly (readonly string[])[]
 }
 
-function listsOf(changes: Changes): readonly (readonly string[])[] {
-  return changes.flatMap(({ before, after }) => [before, after])
+/**
+ * What the platform shows, unless it is behind our own changes: then what the newest one left. An
+ * older list is behind only while the platform has not shown the newer one: after that somebody else
+ * has put it back.
+ */
+async function listInForce(
+  late: Changes,
+  { platform, runner, store }: OrganizationDeskOptions,
+): Promise<InForce> {
+  const shown = await platform.readOrganizationAllowlist(runner.signal)
+  const [newest] = late
+  if (newest === undefined || newest.visible) return { list: shown, lag: [] }
+  const older = listsBefore(late)
+  if (hasList(older, shown)) return { list: newest.after, lag: [...older, newest.after] }
+  if (sameOrganizationAllowlist(newest.after, shown)) await store.markVisible(newest.id)
+  return { list: shown, lag: [] }
+}
+
+/** What was in force before the newest change and since the platform last showed one of ours. */
+function listsBefore(late: Changes): readonly (readonly string[])[] {
+  const shown = late.findIndex(({ visible }) => visible)
+  const unseen = shown < 0 ? late : late.slice(0, shown)
+  return unseen.flatMap(({ before, after }, index) => (index === 0 ? [before] : [before, after]))
+}
+
+function hasList(lists: readonly (readonly string[])[], list: readonly string[]): boolean {
+  return lists.some((one) => sameOrganizationAllowlist(one, list))
 }
 
 async function replace(
@@ -96,19 +116,22 @@ async function replace(
   const requestHash = hashPayload(requested)
   const base = { kind: KIND, name: '', requestedBy, requestId } as const
   let late: Changes = []
+  let lag: InForce['lag'] = []
   const result = await options.runner.run({
     asked: { ...base, payloadHash: requestHash, entryCount: requested.entries.length },
     async prepare() {
       const draft = requireValid(validation)
       late = await changesOfLate(options)
-      const before = await listInForce(late, options)
+      const inForce = await listInForce(late, options)
+      const { list: before } = inForce
+      lag = inForce.lag
       guardOrganizationAllowlist(before, draft)
-      const payload = { requestHash, before, after: draft.networks, behind: late.length > 0 }
+      const payload = { requestHash, before, after: draft.networks, behind: lag.length > 0 }
       return { ...base, payload }
     },
+    beforeSending: () => requireLast(late, options),
     async perform(operation, signal) {
-      await requireLast(late, options)
-      return await perform(operation, listsOf(late), { signal, ...options })
+      return await perform(operation, lag, { signal, ...options })
     },
   })
   return { ...result, warnings: [...validation.warnings, ...result.warnings] }
@@ -122,6 +145,7 @@ async function undo(
   const requestHash = hashPayload({ callerAddress })
   const base = { kind: KIND, name: '', requestedBy, requestId } as const
   let late: Changes = []
+  let lag: InForce['lag'] = []
   return await options.runner.run({
     asked: { ...base, undoes: '', payloadHash: requestHash, entryCount: null },
     async prepare(): Promise<NewOperation> {
@@ -132,17 +156,23 @@ async function undo(
         throw new Failure('conflict', 'there is no change of the list that could be taken back')
       }
       const { id: undoes, before: networks, after: expected } = change
+      const inForce = await listInForce(late, options)
+      if (!sameOrganizationAllowlist(inForce.list, expected)) {
+        throw new Failure(
+          'conflict',
+          'the list is not what its newest change left: somebody changed it',
+        )
+      }
+      lag = inForce.lag
       // An empty list is no mistake here: it is what was there.
       if (networks.length > 0) guardOrganizationAllowlist(expected, { networks, callerAddress })
-      const behind = late.length > 0
+      const behind = lag.length > 0
       const payload = { requestHash, before: expected, after: networks, behind }
       return { ...base, undoes, payload }
     },
+    beforeSending: () => requireLast(late, options),
     async perform(operation, signal) {
-      await requireLast(late, options)
-      // That the old list seems to be there already does not mean that it is in force.
-      const stale = [...listsOf(late), operation.payload['after'] as readonly string[]]
-      return await perform(operation, stale, { signal, ...options })
+      return await perform(operation, lag, { signal, ...options })
     },
   })
 }
@@ -171,6 +201,8 @@ async function perform(
   return {
     value: { ...result, before, ...difference, changeId, warnings: overtaken ? [OVERTAKEN] : [] },
     state: unchanged ? 'unchanged' : 'succeeded',
+    // An old list that is the same as the new one says nothing of it.
+    visible: visible && !hasList(stale, networks),
     told: {
       resultId: changeId,
       latencyMs,

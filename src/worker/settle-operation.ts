@@ -73,7 +73,7 @@ async function settleReplacement({ operation, platform, signal }: Looking): Prom
   const lists = { before: hashedList(before), after: hashedList(after) }
   const details = { recovered: true }
   return {
-    end: { state: outcome, resultId },
+    end: { state: outcome, resultId, visible: behind !== true },
     told: { outcome, resultId, latencyMs: null, ...lists, details },
     // The same list may be an old one, from before our own last changes.
     certain: behind !== true,
@@ -103,6 +103,12 @@ function foundSettled({ kind, startedAt }: ArchitectureOperation, found: Found):
 function foundEnd(outcome: 'succeeded' | 'unchanged', { id: resultId, name }: Found): SettledEnd {
   const told = { outcome, resultId, latencyMs: null, details: { recovered: true } } as const
   return { end: { state: outcome, resultId }, told: { ...told, after: { id: resultId, name } } }
+}
+
+/** The end of what the platform did not let us look for in all the time that there was. */
+export function untold(): Settled {
+  const why = 'its outcome could not be told: the platform may have it'
+  return { ...interrupted(why), certain: true }
 }
 
 function interrupted(why = 'nothing of it is on the platform'): SettledEnd {

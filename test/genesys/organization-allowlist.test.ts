@@ -131,16 +131,19 @@ test('a write without an answer that cannot be looked for is undecided', async (
 
 test('a write that was never sent, and one that was refused, are decided', async (t) => {
   for (const [fault, end] of [
-    [{ ...READING, kind: 'reset' }, { unexecuted: true }],
+    [{ ...READING, kind: 'reset' }, {}],
     [{ ...WRITING, kind: 'status', status: 403 }, { code: 'upstream-refused' }],
+    [{ ...WRITING, kind: 'status', status: 409 }, { code: 'conflict' }],
     [{ ...WRITING, kind: 'status', status: 503 }, { upstream: { status: 503 } }],
+    // Its pause outlasts the bound of the whole.
+    [{ ...WRITING, kind: 'status', status: 429, retryAfterSeconds: 170 }, {}],
   ] as const) {
     await using context = await openArchitectureUnderTest()
     const { architecture, simulator } = context
     simulator.faults.add(fault)
     const request = { expected: [], networks: NEW }
     const failure = await failureOf(architecture.replaceOrganizationAllowlist(request, signal))
-    t.match(failure, { undecided: false, ...end })
+    t.match(failure, { undecided: false, unexecuted: true, ...end }, JSON.stringify(fault))
   }
 })
 

@@ -211,6 +211,36 @@ test('a refused connection is a failure that names no secret place', async (t) =
   t.match(failure.message, 'ECONNREFUSED')
 })
 
+function status(code: number, more = {}) {
+  return { kind: 'status', status: code, ...more } as const
+}
+
+test('a failure says whether the platform can have executed what was asked for', async (t) => {
+  const cases = [
+    [[status(503)], true],
+    [[status(403)], true],
+    [[status(429, { retryAfterSeconds: 170 })], true],
+    [[status(500)], false],
+    [[status(500, { times: 1 }), status(503)], false],
+    [[{ kind: 'reset' }], false],
+    [[{ kind: 'hang' }], false],
+  ] as const
+  for (const [faults, unexecuted] of cases) {
+    await using context = await openUnderTest()
+    for (const fault of faults)
+      context.simulator.faults.add({ ...fault, match: { path: DIVISIONS } })
+    const failure = await failureOf(context.platform.read, { attempts: 3, timeoutMs: 50_000 })
+    t.match(failure, { unexecuted }, JSON.stringify(faults))
+  }
+  await using context = await openUnderTest()
+  const { read } = context.platform
+  await read.call(policyOf(), listDivisions)
+  await context.simulator.close()
+  // Whatever becomes of the connection that was open.
+  await failureOf(read, { attempts: 1 })
+  t.match(await failureOf(read, { attempts: 2 }), { message: 'ECONNREFUSED', unexecuted: true })
+})
+
 test('a redirect is not followed', async (t) => {
   const { sent, server, url } = await serve((request, response) => {
     if (request.url === LOGIN) {

@@ -178,6 +178,17 @@ export function testDeliveries(createDatabase: CreateDatabase): void {
     t.equal(await deliveries.removeDelivered(60_000), 1)
   })
 
+  test('a clock that is set back leaves nothing in the hands of a sender that died', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database, { eventTargets: ['callback'] })
+    const { deliveries } = store
+    await store.audit.append([ended('a', '1')])
+    const [first] = await deliveries.claim('callback', LEASE)
+    await database.passLeaseTime(-2 * 60 * 60_000, clock)
+    t.match(await deliveries.claim('callback', LEASE), [{ id: first?.id, attempts: 2 }])
+    t.same(await deliveries.claim('callback', LEASE), [], 'now it is in other hands')
+  })
+
   test('a clock that is set back keeps nothing waiting after a kill', async (t) => {
     const database = await createDatabase(t)
     const dying = openTestStore(t, database, {

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { MAX_OPERATION_LEASE_MS } from '../../../src/domain/architecture-operation.ts'
 import type { NewOperation, OperationEnd } from '../../../src/domain/architecture-operation.ts'
 import { entry, openTestStore, oversized } from './store-under-test.ts'
 import type { CreateDatabase } from './test-database.ts'
@@ -78,7 +79,7 @@ export function testOperations(createDatabase: CreateDatabase): void {
     const list = operation({ kind: 'ip-allowlist' })
     const begin = async (next = list) => (await operations.begin(next, LEASE, () => []))?.id ?? ''
     const [first, second, third] = [await begin(), await begin(), await begin()]
-    t.equal(await operations.isTaken('ip-allowlist'), false)
+    t.equal(await operations.ahead('ip-allowlist'), undefined)
     const claimed = {
       end: { state: 'unchanged', resultId: 'r1' },
       audit: told('claimed'),
@@ -88,7 +89,7 @@ export function testOperations(createDatabase: CreateDatabase): void {
     const other = { ...DONE, resultId: 'r2' }
     t.equal(await operations.end(third, other, told('third'), claimed), true)
     const created = await begin(operation())
-    t.equal(await operations.isTaken('environment'), true)
+    t.match(await operations.ahead('environment'), { id: created, startedAt: Number })
     t.equal(await operations.end(created, DONE, told('of another kind'), claimed), true)
     const { items } = await store.audit.list({}, { limit: 9 })
     t.same(
@@ -115,13 +116,49 @@ export function testOperations(createDatabase: CreateDatabase): void {
     t.ok(found && found.abandonedMs < 10_000)
     t.equal(await operations.claimAbandoned(LEASE), undefined, 'it is in other hands')
     await database.passLeaseTime(30_000, clock)
-    const later = await operations.claimAbandoned(LEASE)
-    t.equal(later?.id, first.id)
-    t.ok(later && later.abandonedMs >= 30_000 && later.abandonedMs < 40_000)
     t.match(await operations.claimAbandoned(LEASE), { id: second.id })
+    const later = await operations.claimAbandoned(LEASE)
+    t.equal(later?.id, first.id, 'it was looked at since')
+    t.ok(later && later.abandonedMs >= 30_000 && later.abandonedMs < 40_000)
     await operations.end(first.id, { state: 'interrupted', resultId: null }, [])
     t.equal(await operations.end(first.id, { state: 'failed', resultId: null }, []), false)
     t.equal(await operations.end(first.id, DONE, []), true, 'who did it knows better')
+  })
+
+  test('what cannot be settled keeps nothing else waiting, and waits longer each time', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    const { operations } = store
+    const begin = async (name: string) =>
+      (await operations.begin(operation({ kind: 'ip-allowlist', name }), LEASE, () => []))?.id
+    const claim = async () => (await operations.claimAbandoned(OTHER))?.id
+    const first = await begin('a')
+    await database.passLeaseTime(1_000, clock)
+    const second = await begin('b')
+    await database.passLeaseTime(30_000, clock)
+    t.same([await claim(), await claim()], [first, second])
+    await database.passLeaseTime(10 * 60_000, clock)
+    t.same([await claim(), await claim(), await claim()], [first, second, undefined])
+    await database.passLeaseTime(60_000, clock)
+    const third = await begin('c')
+    await database.passLeaseTime(30_000, clock)
+    t.same([await claim(), await claim()], [third, undefined], 'the others wait for longer')
+    await database.passLeaseTime(24 * 60 * 60_000, clock)
+    t.equal(await claim(), third)
+    t.same([await claim(), await claim()].toSorted(), [first, second].toSorted())
+    t.equal(await claim(), undefined)
+    await database.passLeaseTime(MAX_OPERATION_LEASE_MS, clock)
+    t.ok(await claim(), 'there is an end to that')
+  })
+
+  test('a clock that is set back leaves nothing in the hands of a process that is gone', async (t) => {
+    const database = await createDatabase(t)
+    const { store, clock } = openTestStore(t, database)
+    const { operations } = store
+    const begun = await operations.begin(operation(), LEASE, () => [])
+    await database.passLeaseTime(-60 * 60_000, clock)
+    t.match(await operations.claimAbandoned(OTHER), { id: begun?.id, abandonedMs: Number })
+    t.equal(await operations.claimAbandoned(OTHER), undefined, 'now it is in other hands')
   })
 
   test('the newest change of the organisation’s list that stands can be taken back', async (t) => {
@@ -144,6 +181,7 @@ export function testOperations(createDatabase: CreateDatabase): void {
       after: ['9.9.9.0/24'],
       requestedBy: 'anna',
       finishedAt: (await operations.undoable())?.finishedAt,
+      visible: false,
     })
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'failed')
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second), 'unchanged')
@@ -154,6 +192,11 @@ export function testOperations(createDatabase: CreateDatabase): void {
       { id: first, before: [] },
     ])
     t.same(await operations.organizationChangesSince(Number.MAX_SAFE_INTEGER), [])
+    await operations.markVisible(second)
+    t.match(await operations.organizationChangesSince(0), [
+      { id: second, before: ['8.8.8.0/24'], visible: true },
+      { id: first, visible: false },
+    ])
     await done(replacement(['9.9.9.0/24'], ['8.8.8.0/24'], second))
     t.equal((await operations.undoable())?.id, first)
     await done(replacement(['8.8.8.0/24'], [], first))

@@ -252,12 +252,14 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
       simulator,
       leaseMs: 200,
       wrap: (store) => ({
-        isTaken: (kind) => store.isTaken(kind),
+        ahead: (kind) => store.ahead(kind),
+        open: () => store.open(),
         begin: (...all) => store.begin(...all),
         renew: (...all) => store.renew(...all),
         claimAbandoned: (...all) => store.claimAbandoned(...all),
         environmentsSince: (...all) => store.environmentsSince(...all),
         undoable: () => store.undoable(),
+        markVisible: (id) => store.markVisible(id),
         organizationChangesSince: (time) => store.organizationChangesSince(time),
         end: async (...all) => {
           if (failures-- > 0) throw new Error('the disk is full')

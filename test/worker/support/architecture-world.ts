@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { SimulatorOptions } from '../../../simulator/server.ts'
 import type { Simulator } from '../../../simulator/server.ts'
+import type { OpenOperations } from '../../../src/domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../../../src/domain/architecture-platform.ts'
 import type { AuditEntry } from '../../../src/domain/audit.ts'
 import type { RequestedAllowlist } from '../../../src/domain/ip-allowlist.ts'
@@ -9,6 +10,7 @@ import type { RequestedEnvironment } from '../../../src/domain/environment.ts'
 import { openArchitecture } from '../../../src/genesys/architecture.ts'
 import { openPlatform } from '../../../src/genesys/platform-client.ts'
 import { createAllowlistDesk } from '../../../src/worker/allowlist-desk.ts'
+import type { Clock as RunnerClock } from '../../../src/worker/clock.ts'
 import { createEnvironmentDesk } from '../../../src/worker/environment-desk.ts'
 import { OperationRunner } from '../../../src/worker/operation-runner.ts'
 import { OperationSettler } from '../../../src/worker/operation-settler.ts'
@@ -62,6 +64,10 @@ type InstanceOptions = {
   readonly graceMs?: number
   /** How long the settler looks for what does not show; as long as a lease when left out. */
   readonly patienceMs?: number
+  /** Of the runner; as the system's when left out. */
+  readonly runnerClock?: RunnerClock
+  /** How long the settler tries where it may not look; 24 hours when left out. */
+  readonly giveUpAfterMs?: number
   /** Parts of the platform that the desks meet in the place of the simulator's. */
   readonly platform?: Partial<ArchitecturePlatform>
   readonly onAnswered?: () => void
@@ -88,9 +94,11 @@ export function openInstance(t: Test, options: InstanceOptions) {
   const platform: ArchitecturePlatform = { ...openArchitecture(api), ...options.platform }
   const operations = options.wrap?.(store.operations) ?? store.operations
   const ended: string[] = []
+  const seen: OpenOperations[] = []
   const metrics = {
     architectureOperationEnded: (kind: string, result: string) =>
       void ended.push(`${kind} ${result}`),
+    openOperationsSeen: (counts: OpenOperations) => void seen.push(counts),
   }
   const { onAnswered, graceMs } = options
   const runner = new OperationRunner({
@@ -101,9 +109,18 @@ export function openInstance(t: Test, options: InstanceOptions) {
     leaseMs,
     ...(onAnswered ? { onAnswered } : {}),
     ...(graceMs === undefined ? {} : { graceMs }),
+    ...(options.runnerClock ? { clock: options.runnerClock } : {}),
   })
-  const { patienceMs = leaseMs } = options
-  const settler = new OperationSettler({ store: operations, platform, logger, leaseMs, patienceMs })
+  const { patienceMs = leaseMs, giveUpAfterMs } = options
+  const settler = new OperationSettler({
+    store: operations,
+    platform,
+    metrics,
+    logger,
+    leaseMs,
+    patienceMs,
+    ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
+  })
   runner.begin()
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> =>
@@ -117,6 +134,7 @@ export function openInstance(t: Test, options: InstanceOptions) {
     store,
     lines,
     ended,
+    seen,
     settler,
     stop,
     allowlists: createAllowlistDesk({ platform, runner }),

@@ -1,8 +1,11 @@
 import { test } from 'tap'
 import type { Test } from 'tap'
 import type { SimulatorOptions } from '../../../simulator/server.ts'
+import type { OperationKind } from '../../../src/domain/architecture-operation.ts'
 import type { ArchitecturePlatform } from '../../../src/domain/architecture-platform.ts'
+import { Failure } from '../../../src/domain/failure.ts'
 import { architectureThrough } from '../../../src/genesys/architecture-link.ts'
+import { systemClock } from '../../../src/worker/clock.ts'
 import { ThreadLink } from '../../../src/genesys/thread-link.ts'
 import type { CreateDatabase } from '../../store/support/test-database.ts'
 import {
@@ -44,6 +47,15 @@ function mortalPlatform(t: Test) {
   const link = new ThreadLink({ entry, workerData: null, onEvent: () => undefined })
   t.teardown(() => link[Symbol.asyncDispose]())
   return architectureThrough(link)
+}
+
+/** An operation whose process died; its id. */
+async function left({ store }: Desk, kind: OperationKind, name: string): Promise<string> {
+  const payload = { requestHash: '', draft: { name, description: '', entries: [] } }
+  const operation = { kind, name, payload, requestedBy: 'bert', requestId: '' }
+  const begun = await store.operations.begin(operation, { owner: 'dead', leaseMs: 1 }, () => [])
+  if (begun === undefined) throw new Error('it was refused')
+  return begun.id
 }
 
 /** What may have been done, and how it ends, on either database. */
@@ -95,6 +107,38 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
       (await outcomes(desk)).filter((outcome) => outcome !== 'started'),
       ['succeeded', 'succeeded', 'unchanged'],
     )
+  })
+
+  test('a list that somebody else put back is in force once ours was seen', async (t) => {
+    const simulator = await openSimulator(t)
+    simulator.world.ipAddressAllowlist = [OURS]
+    const desk = openInstance(t, { database: await createDatabase(t), simulator })
+    const { organization } = desk
+    const wrong = [OURS, '8.8.8.0/24']
+    t.match(await organization.replace(list(...wrong), ANNA), { visible: true })
+    simulator.world.ipAddressAllowlist = [OURS]
+    t.match(await organization.preview(list(OURS)), { before: [OURS], removed: [] })
+    await t.rejects(organization.undo({}, ANNA), {
+      code: 'conflict',
+      message: /somebody changed it/,
+    })
+    const right = [OURS, '9.9.9.0/24']
+    t.match(await organization.replace(list(...right), ANNA), { before: [OURS], removed: [] })
+    t.match(await organization.undo({}, ANNA), { before: right, after: [OURS] })
+    t.same(simulator.world.ipAddressAllowlist, [OURS])
+  })
+
+  test('a list that shows only later is seen by whoever looks', async (t) => {
+    const { simulator, show } = await openLate(t)
+    simulator.world.ipAddressAllowlist = [OURS]
+    const { organization } = openInstance(t, { database: await createDatabase(t), simulator })
+    const both = [OURS, '8.8.8.0/24']
+    t.match(await organization.replace(list(...both), ANNA), { visible: false })
+    t.match(await organization.preview(list(OURS)), { before: both })
+    show()
+    t.match(await organization.preview(list(OURS)), { before: both })
+    simulator.world.ipAddressAllowlist = [OURS]
+    t.match(await organization.preview(list(...both)), { before: [OURS], added: ['8.8.8.0/24'] })
   })
 
   test('an undo without an answer takes nothing back until that is known', async (t) => {
@@ -156,6 +200,22 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     desk.settler.begin()
     await until('it is settled', async () => (await desk.events()).length === 1)
     t.match((await desk.entries())[1]?.details, { environment_id: record?.id, recovered: true })
+  })
+
+  test('what ends before anything is sent has its end at once', async (t) => {
+    const simulator = await openSimulator(t)
+    const desk = openInstance(t, { database: await createDatabase(t), simulator })
+    const { operations } = desk.store
+    const away = new Failure('store-unavailable', 'the database is away')
+    operations.environmentsSince = () => Promise.reject(away)
+    await t.rejects(desk.environments.create(environment('dev'), ANNA), away)
+    const changesSince = operations.organizationChangesSince.bind(operations)
+    let reads = 0
+    operations.organizationChangesSince = (time) =>
+      reads++ === 0 ? changesSince(time) : Promise.reject(new TypeError('a bug'))
+    await t.rejects(desk.organization.replace(list(OURS), ANNA), TypeError)
+    t.same(await outcomes(desk), ['started', 'failed', 'started', 'failed'])
+    t.equal(simulator.requests.of(`POST ${ENVIRONMENTS}`), 0)
   })
 
   test('an error that nobody expected decides nothing', async (t) => {
@@ -232,10 +292,10 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
       { owner: 'other', leaseMs: 60_000 },
       () => [],
     )
-    const isTaken = operations.isTaken.bind(operations)
-    operations.isTaken = (kind) => {
+    const ahead = operations.ahead.bind(operations)
+    operations.ahead = (kind) => {
       polls += 1
-      return isTaken(kind)
+      return ahead(kind)
     }
     const waiting = [1, 2, 3].map((number) =>
       desk.organization.replace(list(OURS, `8.8.${number}.0/24`), ANNA),
@@ -260,6 +320,73 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     simulator.world.architecture.offered = true
     show()
     await until('it is settled', async () => (await desk.events()).length === 1)
+  })
+
+  test('operations that cannot be looked for keep no other from its end', async (t) => {
+    const simulator = await openSimulator(t)
+    simulator.faults.add({ kind: 'status', status: 403, match: { path: ALLOWLISTS } })
+    const desk = openInstance(t, { database: await createDatabase(t), simulator, leaseMs: 200 })
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await left(desk, 'ip-allowlist', name)
+    const id = await left(desk, 'environment', 'dev')
+    desk.settler.begin()
+    const ended = async () => (await desk.entries()).length > 0
+    await until('the last one is settled', ended)
+    t.match(await desk.entries(), [{ subjectId: id, outcome: 'failed' }])
+    t.ok(desk.lines.some(({ msg }) => msg === 'an operation cannot be settled now'))
+  })
+
+  test('what can never be looked for ends all the same, and makes room for others', async (t) => {
+    const simulator = await openSimulator(t)
+    const match = { method: 'GET', path: ENVIRONMENTS }
+    simulator.faults.add({ kind: 'status', status: 403, match })
+    const options = { simulator, leaseMs: 200, giveUpAfterMs: 100 }
+    const desk = openInstance(t, { database: await createDatabase(t), ...options })
+    const id = await left(desk, 'environment', 'dev')
+    desk.settler.begin()
+    await until('it is given up', async () => (await desk.entries()).length > 0)
+    t.match(await desk.entries(), [
+      { subjectId: id, outcome: 'failed', details: { reason: /its outcome could not be told/ } },
+    ])
+    t.same(await desk.events(), [])
+    simulator.faults.clear()
+    t.match(await desk.environments.create(environment('test'), ANNA), { outcome: 'created' })
+  })
+
+  test('a turn that does not come names what is ahead, and keeps out no other kind', async (t) => {
+    const simulator = await openSimulator(t)
+    // A minute of it is 600 ms.
+    const runnerClock = { ...systemClock, elapsed: () => performance.now() * 100 }
+    const database = await createDatabase(t)
+    const desk = openInstance(t, { database, simulator, runnerClock })
+    const id = await left(desk, 'environment', 'dev')
+    const create = () => desk.environments.create(environment('test'), ANNA)
+    const waiting = Array.from({ length: 8 }, create)
+    const refused = Promise.allSettled(waiting)
+    await t.rejects(create(), { code: 'overloaded', message: /^8 operations like this one/ })
+    t.match(await desk.allowlists.create(OFFICE, ANNA), { outcome: 'created' })
+    for (const { reason } of (await refused) as PromiseRejectedResult[]) {
+      t.match(reason, {
+        code: 'overloaded',
+        message: new RegExp(`${id} has no end yet, begun at 2`),
+      })
+    }
+  })
+
+  test('what is open is told of until it has an end', async (t) => {
+    const simulator = await openSimulator(t)
+    simulator.faults.add({ kind: 'status', status: 403, match: { path: ENVIRONMENTS } })
+    const desk = openInstance(t, { database: await createDatabase(t), simulator, leaseMs: 100 })
+    await left(desk, 'environment', 'dev')
+    desk.settler.begin()
+    const last = () => desk.seen.at(-1)?.environment
+    await until('it is seen', () => (last()?.oldestMs ?? 0) >= 50)
+    t.match(desk.seen.at(-1), {
+      environment: { count: 1 },
+      'ip-allowlist': { count: 0, oldestMs: 0 },
+    })
+    simulator.faults.clear()
+    await until('it is settled', () => last()?.count === 0)
+    t.equal(last()?.oldestMs, 0)
   })
 
   test('a request has one hash, however it ends', async (t) => {
