@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { Failure } from '../domain/failure.ts'
-import { reportError } from './error-report.ts'
+import { lastWords, reportError } from './error-report.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
@@ -9,11 +9,23 @@ import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './session.ts'
 
-/** Parses the words behind `permctl`, does what they say, and gives the code to end with. */
+/**
+ * Parses the words behind `permctl`, does what they say, and gives the code to end with. Never
+ * throws: what Node itself ends with is 1, which would say "denied".
+ */
 export async function runCommandLine(
   words: readonly string[],
   surroundings: Surroundings,
 ): Promise<number> {
+  try {
+    return await runReported(words, surroundings)
+  } catch (error) {
+    surroundings.stderr.write(lastWords(error))
+    return EXIT.upstream
+  }
+}
+
+async function runReported(words: readonly string[], surroundings: Surroundings): Promise<number> {
   const stderr = new OutputStream(surroundings.stderr)
   const stdout = new OutputStream(surroundings.stdout)
   const helps: string[] = []

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Secret } from '../domain/secret.ts'
+import { adviseOnConnection } from './connection-advice.ts'
 import { reader } from './service-answer.ts'
 import type { Reader } from './service-answer.ts'
 import { problemOf } from './service-problem.ts'
@@ -190,8 +191,14 @@ export class ServiceClient {
   async #exchange(method: 'GET' | 'POST', path: string, sent: Sent): Promise<Answer> {
     const exchange = this.#begin(sent)
     try {
-      const { statusCode: status, body } = await this.#request(method, path, sent, exchange)
-      return { status, body: parseJson(await body.text()) }
+      const {
+        statusCode: status,
+        headers,
+        body,
+      } = await this.#request(...([method, path, sent, exchange] as const))
+      const value = parseJson(await body.text())
+      if (value === undefined) throw this.#notJson(headers['content-type']?.toString())
+      return { status, body: value }
     } catch (error) {
       throw this.#failureOf(error, exchange)
     }
@@ -225,8 +232,13 @@ export class ServiceClient {
     const { statusCode: status, headers } = response
     if (status >= 200 && status < 300) return response
     const body = parseJson(await response.body.text())
-    const retryAfter = headers['retry-after']?.toString()
-    throw problemOf({ status, body, retryAfter }, { plane, origin: url.origin, requestId })
+    const answer = {
+      ...{ status, body },
+      retryAfter: headers['retry-after']?.toString(),
+      location: headers['location']?.toString(),
+      contentType: headers['content-type']?.toString(),
+    }
+    throw problemOf(answer, { plane, origin: url.origin, requestId })
   }
 
   /** What went wrong, as a failure; throws the signal's reason when that was it. */
@@ -247,6 +259,14 @@ export class ServiceClient {
     }
   }
 
+  /** A success that is not of the service: a portal, a proxy's own page. */
+  #notJson(type = 'no content type'): Failure {
+    const { plane, url } = this.#options
+    const advice = `does PERMCTL_${plane.toUpperCase()}_URL lead to the service?`
+    const message = `the ${plane} plane at ${url.origin} answered no JSON (${type.slice(0, 100)}): ${advice}`
+    return new Failure('upstream-broken', message)
+  }
+
   /** Only a code is told: what the library throws may hold the request. */
   #unreachable(error: unknown, timeoutMs: number | undefined): Failure {
     const { plane, url } = this.#options
@@ -259,7 +279,8 @@ export class ServiceClient {
     if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
       return new Failure('upstream-broken', `${where} answered more than can be taken`)
     }
-    const advice = `is the service running, and PERMCTL_${plane.toUpperCase()}_URL its address?`
+    const variable = `PERMCTL_${plane.toUpperCase()}_URL`
+    const advice = adviseOnConnection(code, { variable, url, authority: 'NODE_EXTRA_CA_CERTS' })
     const retry = BROKEN_CONNECTION.has(code) ? { retryAfterSeconds: 1 } : {}
     return new Failure('upstream-busy', `${where} cannot be reached (${code}): ${advice}`, retry)
   }

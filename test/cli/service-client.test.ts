@@ -91,6 +91,66 @@ test('what is wrong with a request is 2, field by field', async (t) => {
   t.match(stderr, /^error: no\n {2}checks\/0\/userId: is odd; try another\n {2}request id permctl-/)
 })
 
+test('an error answer of any shape is told, and never ends with 1', async (t) => {
+  const bodies: readonly unknown[] = [
+    { errors: [null], upstream: null },
+    { errors: [{ field: 5, message: {} }, 'x', { field: 'user', message: 'm'.repeat(5_000) }] },
+    { upstream: { status: 'x', correlationId: {} }, detail: {}, title: 'T'.repeat(5_000) },
+    { upstream: 'x', errors: 'x', type: {}, field: {}, retryAfterSeconds: {} },
+    null,
+    [[null]],
+  ]
+  for (const body of bodies) {
+    const stub = await startStub(t, (_request, response) => sendJson(response, body, 502))
+    for (const more of [[], ['-o', 'json']]) {
+      const { code, stdout, stderr } = await permctl([...CHECK, ...more], envOf(stub.url))
+      t.equal(code, 3, JSON.stringify(body))
+      t.equal(stdout, '')
+      t.match(stderr, more.length === 0 ? /^error: / : /^\{"error":/)
+      t.notMatch(stderr, /TypeError|permctl itself/)
+      t.ok(stderr.length < 2_500, 'bounded')
+    }
+  }
+})
+
+test('an address that is not the plane is told with what to look at', async (t) => {
+  type Answer = readonly [number, Readonly<Record<string, string>>, string, RegExp]
+  const problem = { type: 'urn:genesys-permission-check:problem:not-found', status: 404 }
+  const noPath = JSON.stringify({ ...problem, detail: 'there is no such path' })
+  const json = { 'content-type': 'application/problem+json' }
+  const html = { 'content-type': 'text/html; charset=utf-8' }
+  const answers: readonly Answer[] = [
+    [404, json, noPath, /is PERMCTL_CHECK_URL the URL of the check plane, not of the admin plane/],
+    [405, json, '{}', /is PERMCTL_CHECK_URL the URL of the check plane/],
+    [
+      302,
+      { location: 'https://login.example/' },
+      '',
+      /leads to https:\/\/login\.example\/.*set PERM/,
+    ],
+    [200, html, '<h1>Sign in</h1>', /text\/html.*does PERMCTL_CHECK_URL lead to the service/],
+    [504, html, '<h1>Late</h1>', /answered 504/],
+    [
+      400,
+      html,
+      'The plain HTTP request was sent to HTTPS port',
+      /is it https\? Look at PERMCTL_CHE/,
+    ],
+  ]
+  for (const [status, headers, body, words] of answers) {
+    const stub = await startStub(t, (_request, response) => {
+      response.writeHead(status, headers).end(body)
+    })
+    const { code, stderr } = await permctl(CHECK, envOf(stub.url))
+    t.equal(code, 3, stderr)
+    t.match(stderr, words)
+  }
+  const plain = await startStub(t, (_request, response) => sendJson(response, ALLOWED))
+  const { code, stderr } = await permctl(CHECK, envOf(plain.url.replace('http:', 'https:')))
+  t.equal(code, 3)
+  t.match(stderr, /speaks no TLS: is PERMCTL_CHECK_URL http, not https\?/)
+})
+
 test('a failure of the platform comes with its correlation id', async (t) => {
   const stub = await startStub(t, (_request, response) => {
     const upstream = { status: 403, code: 'missing.permission', correlationId: 'c0ffee' }
