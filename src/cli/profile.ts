@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { Failure } from '../domain/failure.ts'
@@ -9,6 +9,21 @@ const MAX_BYTES = 1024 * 1024
 /** Permission bits of everybody but the owner. */
 const OTHERS = 0o077
 
+/** NAME of every `.env.NAME` in a folder; none where it cannot be listed. */
+export function profileNames(folder: string): readonly string[] {
+  try {
+    const names = readdirSync(folder).map((file) => /^\.env\.(.+)$/.exec(file)?.[1] ?? '')
+    return names.filter(isProfileName)
+  } catch {
+    return []
+  }
+}
+
+/** `.env.example` is committed and holds no values: taken for a profile, it would say nothing. */
+function isProfileName(name: string): boolean {
+  return NAME.test(name) && name !== 'example'
+}
+
 /**
  * The variables of `.env.NAME` in a folder. `onWarning` is told when others on this machine may read
  * the file. Throws `invalid` for a name that is none and a file that cannot be read.
@@ -18,8 +33,7 @@ export function readProfile(
   folder: string,
   onWarning: (text: string) => void,
 ): Layer {
-  // .env.example is committed and holds no values: taken for a profile, it would say nothing.
-  if (!NAME.test(name) || name === 'example') {
+  if (!isProfileName(name)) {
     throw new Failure('invalid', '--profile must be letters, digits, - and _: NAME of .env.NAME')
   }
   const file = `.env.${name}`

@@ -28,7 +28,7 @@ export async function runCommandLine(
 async function runReported(words: readonly string[], surroundings: Surroundings): Promise<number> {
   const stderr = new OutputStream(surroundings.stderr)
   const stdout = new OutputStream(surroundings.stdout)
-  const helps: string[] = []
+  const texts: string[] = []
   let exitCode: number = EXIT.done
   let resumption: string | undefined
   const program = buildProgram(
@@ -40,14 +40,15 @@ async function runReported(words: readonly string[], surroundings: Surroundings)
         ;({ resumption } = session)
       }
     },
-    (text) => void helps.push(text),
+    (text) => void texts.push(text),
   )
   try {
     await program.parseAsync(words, { from: 'user' })
+    await stdout.write(texts.join(''))
   } catch (error) {
     const failure = failureOf(error)
     const interruption = [failure, surroundings.signal.reason].find(isInterruption)
-    if (failure === undefined) await stdout.write(helps.join(''))
+    if (failure === undefined) await stdout.write(texts.join(''))
     else if (interruption) {
       const advice = resumption ?? 'nothing is left half done: run the command again'
       await stderr.write(`${interruption.message}: ${advice}\n`)
