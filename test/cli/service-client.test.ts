@@ -198,6 +198,26 @@ test('a reader that goes away ends a listing quietly', async (t) => {
   }
 })
 
+test('check --file decides to the end though nobody reads any longer', async (t) => {
+  for (const allowed of [false, true]) {
+    const stub = await startStub(t, (_request, response, count) => {
+      const results = Array.from({ length: 1_000 }, (_, index) => {
+        return { allowed: allowed || count < 4 || index < 999 }
+      })
+      sendJson(response, { revision: 1, results })
+    })
+    const words = ['check', '--file', '-', '-o', 'ndjson']
+    const child = startPermctl(words, envOf(stub.url))
+    t.teardown(() => child.kill('SIGKILL'))
+    child.stdin.end(`user,permission\n${'some-id,routing:queue:view\n'.repeat(4_000)}`)
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    t.equal(code, allowed ? 0 : 1, stderr)
+    t.equal(stub.seen.length, 4)
+  }
+})
+
 test('a slow reader is waited for', async (t) => {
   const stub = await startStub(t, (_request, response, count) => endless(response, count))
   const child = startPermctl(['who-can', 'x', '-o', 'ndjson'], envOf(stub.url))
