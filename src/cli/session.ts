@@ -64,7 +64,7 @@ export class Session {
     this.#options = options
     this.#stderr = stderr
     const stdout = new OutputStream(surroundings.stdout)
-    this.progress = new Progress(stderr)
+    this.progress = new Progress(stderr, surroundings.env['TERM'])
     const format = options.output ?? (stdout.isTerminal ? 'table' : 'json')
     this.output = new Output(stdout, this.progress, format)
   }

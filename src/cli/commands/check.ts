@@ -44,7 +44,7 @@ export function addCheck(program: Command, run: Run): void {
 
 const COLUMNS: readonly Column<Decision>[] = [
   { name: 'user', value: ({ user }) => user },
-  { name: 'permission', value: ({ permission }) => permission },
+  { name: 'permission', value: ({ permission }) => permission, whole: true },
   { name: 'division', value: ({ division }) => division },
   { name: 'allowed', value: ({ allowed }) => allowed },
   { name: 'reason', value: ({ reason }) => reason },
