@@ -11,10 +11,13 @@ import { problemOf } from './service-problem.ts'
 import type { Plane } from './service-problem.ts'
 import { systemCode } from './system-code.ts'
 
-/** Exchanges of one read at most. */
+/** Exchanges of one read at most, those apart that a rate refused. */
 const MAX_ATTEMPTS = 3
 /** Whoever is told to wait longer is told so, and not kept waiting. */
 const MAX_PAUSE_SECONDS = 10
+/** So long is waited, all in all, for a rate to have room again. */
+const MAX_RATE_WAIT_MS = 5 * 60_000
+const LEAST_RATE_PAUSE_SECONDS = 0.25
 const MAX_PAGE = 1_000
 /** Error codes of connections that ended under a request: a read may simply be sent again. */
 const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
@@ -174,13 +177,18 @@ export class ServiceClient {
     sent: Sent,
     attempts: Attempts,
   ): Promise<{ readonly status: number; readonly value: Value }> {
-    for (let attempt = 1; ; attempt++) {
+    const giveUpAt = performance.now() + MAX_RATE_WAIT_MS
+    for (let attempt = 1; ;) {
       try {
         const { status, body } = await this.#exchange(method, path, sent)
         return { status, value: read(body, `the answer to ${method} ${path}`) }
       } catch (error) {
-        const pause = attempt < attempts.most ? pauseAfter(error, attempts) : undefined
+        // A rate says when there is room: that is bounded by time, and no attempt that failed.
+        const isLimited = isRateLimited(error) && performance.now() < giveUpAt
+        const mayRepeat = attempts.most > 1 && (isLimited || attempt < attempts.most)
+        const pause = mayRepeat ? pauseAfter(error, attempts) : undefined
         if (pause === undefined) throw error
+        if (!isLimited) attempt += 1
         this.#options.onWait(`${(error as Failure).message}; asking again in ${pause} s`)
         const { signal } = this.#options
         await delay(pause * 1_000, undefined, { signal }).catch(() => signal.throwIfAborted())
@@ -293,7 +301,11 @@ function pauseAfter(error: unknown, { mayRepeat }: Attempts): number | undefined
   if (!(error instanceof Failure) || !mayRepeat(error)) return undefined
   const { retryAfterSeconds: seconds } = error
   if (seconds === undefined || seconds > MAX_PAUSE_SECONDS) return undefined
-  return Math.max(seconds, 0)
+  return Math.max(seconds, isRateLimited(error) ? LEAST_RATE_PAUSE_SECONDS : 0)
+}
+
+function isRateLimited(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'rate-limited'
 }
 
 function queryText(query: Query = {}): string {

@@ -46,6 +46,36 @@ test('a read that meets a busy service is asked again, a few times', async (t) =
   t.equal(later.seen.length, 1, 'nobody is kept waiting for an hour')
 })
 
+test('many users are looked up beside each other, as a rate has room', async (t) => {
+  const waiting: (() => void)[] = []
+  const refused = new Map<string, number>()
+  const stub = await startStub(t, (request, response) => {
+    if (request.method === 'POST') {
+      const results = Array.from({ length: 12 }, () => ({ allowed: true }))
+      return sendJson(response, { revision: 1, results })
+    }
+    const email = new URL(request.url ?? '', 'http://stub').searchParams.get('q') ?? ''
+    const times = refused.get(email) ?? 0
+    refused.set(email, times + 1)
+    // More often than a read that fails is repeated.
+    if (email === 'u0@small.example' && times < 5) {
+      return sendJson(response, {}, 429, { 'retry-after': '0' })
+    }
+    // Each is answered once another one waits beside it.
+    waiting.push(() => {
+      sendJson(response, { items: [{ id: email, kind: 'user', email, state: 'active' }] })
+    })
+    if (waiting.length > 1) for (const answer of waiting.splice(0)) answer()
+  })
+  const lines = Array.from({ length: 12 }, (_, index) => `u${index}@small.example,x:y:z\n`)
+  const { code, stderr } = await permctl(['check', '--file', '-'], {
+    stdin: `user,permission\n${lines.join('')}`,
+    ...envOf(stub.url, { PERMCTL_ADMIN_URL: stub.url, PERMCTL_ADMIN_KEY: 'the-key' }),
+  })
+  t.equal(code, 0, stderr)
+  t.equal(refused.get('u0@small.example'), 6)
+})
+
 test('a connection that ends under a read is made again', async (t) => {
   const stub = await startStub(t, (request, response, count) => {
     if (count === 1) request.socket.destroy()
