@@ -20,7 +20,7 @@ const NAMES = {
   division: ['division', 'divisionId'],
 } as const
 
-const KNOWN: ReadonlySet<string> = new Set([...Object.values(NAMES).flat(), 'attributes'])
+const KNOWN: readonly string[] = [...Object.values(NAMES).flat(), 'attributes']
 const MAX_FAULTS = 100
 
 /**
@@ -30,7 +30,7 @@ const MAX_FAULTS = 100
 export function readChecks(content: string, division: string | undefined): readonly AskedCheck[] {
   const faults: Fault[] = []
   const checks: AskedCheck[] = []
-  for (const record of parseRecords(content)) {
+  for (const record of parseRecords(content, KNOWN)) {
     try {
       checks.push(checkOf(record, division))
     } catch (error) {
@@ -48,7 +48,7 @@ export function readChecks(content: string, division: string | undefined): reado
 }
 
 function checkOf({ values }: InputRecord, standard: string | undefined): AskedCheck {
-  const unknown = Object.keys(values).find((name) => !KNOWN.has(name))
+  const unknown = Object.keys(values).find((name) => !KNOWN.includes(name))
   if (unknown !== undefined) {
     const names = 'user, permission, division and attributes'
     throw new Failure('invalid', `${unknown} is not known: a check has ${names}`)

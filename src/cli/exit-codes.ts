@@ -23,6 +23,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 /** What only another command, or other input, can mend. */
 const USAGE_CODES: ReadonlySet<FailureCode> = new Set(['invalid', 'not-found', 'too-large'])
 
+/** A failure that left a part behind which is worth keeping; `message` tells which. */
+export class PartialFailure extends Failure {}
+
 export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof PartialFailure) return EXIT.partial
   return error instanceof Failure && USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.upstream
 }

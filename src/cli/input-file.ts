@@ -1,10 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { Transform } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { parse } from 'csv-parse/sync'
 import { Failure } from '../domain/failure.ts'
+import { FaultList } from '../domain/fault-list.ts'
+import { nearestName } from '../domain/permission.ts'
+import { decodeText } from './decode-text.ts'
+import { unguardFormula } from './formula-guard.ts'
 import type { Session } from './session.ts'
 import { systemCode } from './system-code.ts'
 
@@ -17,12 +21,15 @@ export type InputRecord = {
   readonly values: Readonly<Record<string, unknown>>
 }
 
-/** The content of a file as text, `-` for standard input. Throws `invalid` that names the file. */
+/**
+ * The content of a file in UTF-8 as text, `-` for standard input. Throws `invalid` that names the
+ * file.
+ */
 export async function readInput(session: Session, path: string): Promise<string> {
   const source = path === '-' ? session.stdin : createReadStream(resolve(session.folder, path))
   const name = path === '-' ? 'standard input' : path
   try {
-    return await text(bounded(source, name, session.signal))
+    return decodeText(await buffer(bounded(source, name, session.signal)), name)
   } catch (error) {
     session.signal.throwIfAborted()
     if (error instanceof Failure) throw error
@@ -50,13 +57,15 @@ function bounded(source: Readable, name: string, signal: AbortSignal): Readable 
 
 /**
  * The records of a text: a JSON list of objects, NDJSON, or CSV with a line of headings; which one
- * its first sign tells. Cells of CSV are texts, empty ones are left out. Throws `invalid`.
+ * its first sign tells. Cells of CSV are texts without what keeps them from being run as formulas;
+ * empty ones are left out. Throws `invalid`.
+ * @param known headings that CSV may have
  */
-export function parseRecords(content: string): readonly InputRecord[] {
+export function parseRecords(content: string, known: readonly string[]): readonly InputRecord[] {
   const whole = content.replace(/^\ufeff/, '')
   const [first] = whole.trimStart()
   if (first === '[') return jsonRecords(whole)
-  return first === '{' ? ndjsonRecords(whole) : csvRecords(whole)
+  return first === '{' ? ndjsonRecords(whole) : csvRecords(whole, known)
 }
 
 function jsonRecords(content: string): readonly InputRecord[] {
@@ -71,17 +80,44 @@ function ndjsonRecords(content: string): readonly InputRecord[] {
   })
 }
 
-function csvRecords(content: string): readonly InputRecord[] {
-  const options = { columns: true, skip_empty_lines: true, trim: true, info: true } as const
+function csvRecords(content: string, known: readonly string[]): readonly InputRecord[] {
+  const columns = (headings: string[]): string[] => {
+    checkHeadings(headings, known)
+    return headings
+  }
+  const options = { columns, skip_empty_lines: true, trim: true, info: true } as const
   try {
     const rows = parse<Record<string, string>>(content, options) as unknown as CsvRow[]
     return rows.map(({ record, info }) => {
       const filled = Object.entries(record).filter(([, value]) => value !== '')
-      return { where: `line ${info.lines}`, values: Object.fromEntries(filled) }
+      const cells = filled.map(([name, value]) => [name, unguardFormula(value)])
+      return { where: `line ${info.lines}`, values: Object.fromEntries(cells) }
     })
   } catch (error) {
+    if (error instanceof Failure) throw error
     throw new Failure('invalid', `the CSV cannot be read: ${(error as Error).message}`)
   }
+}
+
+/** Of two columns with one name the second would silently be taken. */
+function checkHeadings(headings: readonly string[], known: readonly string[]): void {
+  const [first = ''] = headings
+  if (headings.length === 1 && first.includes(';')) {
+    throw new Failure('invalid', 'the CSV is separated by semicolons: commas are needed')
+  }
+  const faults = new FaultList()
+  for (const [index, heading] of headings.entries()) {
+    const place = `column ${index + 1}`
+    if (heading === '') faults.add(place, 'has no heading')
+    else if (headings.indexOf(heading) < index) faults.add(place, `${heading} stands there twice`)
+    else if (!known.includes(heading)) {
+      const nearest = nearestName(heading, known)
+      const hint =
+        nearest === undefined ? `known are ${known.join(', ')}` : `did you mean ${nearest}?`
+      faults.add(place, `${heading} is not known here; ${hint}`)
+    }
+  }
+  faults.throwIfAny()
 }
 
 type CsvRow = {

@@ -8,6 +8,14 @@ export type Sink = Writable & { readonly isTTY?: boolean; readonly columns?: num
 
 type Style = Parameters<typeof styleText>[0]
 
+/** A disk is full, or a device broken: what was printed is only a part. */
+export class OutputFailure extends Failure {
+  constructor(error: NodeJS.ErrnoException) {
+    const { code = 'unknown' } = error
+    super('upstream-broken', `the output cannot be written (${code}): what is there is a part`)
+  }
+}
+
 /**
  * Standard output or error. A reader that has gone away (`permctl … | head`) is no error: what is
  * written from then on is dropped, and {@link closed} says so.
@@ -38,12 +46,12 @@ export class OutputStream {
     return this.isTerminal ? this.#sink.columns : undefined
   }
 
-  /** Resolves when more may be written. Throws when it cannot be written at all. */
+  /**
+   * Resolves when more may be written. Throws {@link OutputFailure} once something could not be:
+   * what is behind the last write only {@link flush} tells.
+   */
   async write(text: string): Promise<void> {
-    if (this.#error) {
-      const code = this.#error.code ?? 'unknown'
-      throw new Failure('upstream-broken', `the output cannot be written (${code})`)
-    }
+    if (this.#error) throw new OutputFailure(this.#error)
     if (this.#closed || text === '' || this.#sink.write(text)) return
     const settled = new AbortController()
     const { signal } = settled
@@ -51,6 +59,24 @@ export class OutputStream {
     await Promise.race(ways).catch(() => undefined)
     settled.abort()
     await Promise.allSettled(ways)
+  }
+
+  /** Hands over what may still be said when the process is about to end; no error comes of it. */
+  writeAtOnce(text: string): void {
+    if (!this.#closed) this.#sink.write(text)
+  }
+
+  /** Resolves when all is written. Throws {@link OutputFailure} when a part of it could not be. */
+  async flush(): Promise<void> {
+    if (!this.#closed) {
+      await new Promise<void>((resolve) => {
+        this.#sink.write('', (error?: NodeJS.ErrnoException | null) => {
+          if (error && error.code !== 'EPIPE') this.#error ??= error
+          resolve()
+        })
+      })
+    }
+    if (this.#error) throw new OutputFailure(this.#error)
   }
 
   /** Colours and weight as the stream takes them: NO_COLOR and FORCE_COLOR are honoured. */

@@ -1,4 +1,5 @@
 import { stringify } from 'csv-stringify/sync'
+import { guardFormula } from './formula-guard.ts'
 import type { OutputStream } from './output-stream.ts'
 import { printable, printableJson, printableLines } from './printable.ts'
 import type { Progress } from './progress.ts'
@@ -41,11 +42,13 @@ export class Output {
 
   /**
    * A listing, written as it comes. Ends early, quietly, when nobody reads any longer: whatever
-   * changes something must not be done inside the iterable.
+   * changes something must not be done inside the iterable. With `live` CSV too is written row by
+   * row.
    */
   async rows<Row>(
     rows: AsyncIterable<Row> | Iterable<Row>,
     columns: readonly Column<Row>[],
+    { live = false }: { readonly live?: boolean } = {},
   ): Promise<void> {
     switch (this.format) {
       case 'json':
@@ -57,12 +60,46 @@ export class Output {
         }
         return
       case 'csv':
-        return await this.#csvRows(rows, columns)
+        return await this.#csvRows(rows, columns, live ? 1 : CSV_ROWS)
       case 'table':
         for await (const some of inPieces(rows, TABLE_ROWS)) {
           await this.#write(renderTable(some, columns, this.#stream))
           if (this.#stream.closed) return
         }
+    }
+  }
+
+  /**
+   * Rows that are all known, written before this returns and whatever comes of it: the process is
+   * about to end.
+   * @param headed false where the rows go on from others
+   */
+  rowsAtOnce<Row>(
+    rows: readonly Row[],
+    columns: readonly Column<Row>[],
+    { headed = true }: { readonly headed?: boolean } = {},
+  ): void {
+    this.#stream.writeAtOnce(this.#textOf(rows, columns, headed))
+  }
+
+  /** Resolves when all is written; throws when it cannot be. */
+  flush(): Promise<void> {
+    return this.#stream.flush()
+  }
+
+  #textOf<Row>(rows: readonly Row[], columns: readonly Column<Row>[], headed: boolean): string {
+    const lines = rows.map((row) => printableJson(row))
+    switch (this.format) {
+      case 'json':
+        return `[\n${lines.join(',\n')}\n]\n`
+      case 'ndjson':
+        return lines.map((line) => `${line}\n`).join('')
+      case 'csv':
+        return (
+          (headed ? csvLines([columns.map(({ name }) => name)]) : '') + this.#csvText(rows, columns)
+        )
+      case 'table':
+        return renderTable(rows, columns, this.#stream)
     }
   }
 
@@ -128,13 +165,20 @@ export class Output {
   async #csvRows<Row>(
     rows: AsyncIterable<Row> | Iterable<Row>,
     columns: readonly Column<Row>[],
+    pieceRows = CSV_ROWS,
   ): Promise<void> {
-    await this.#write(csvLines([columns.map(({ name }) => name)]))
-    for await (const some of inPieces(rows, CSV_ROWS)) {
-      const cells = some.map((row) => columns.map(({ value }) => this.#csvCell(value(row))))
-      await this.#write(csvLines(cells))
+    // With the first rows, not before: a listing that fails at once has printed nothing.
+    let head = csvLines([columns.map(({ name }) => name)])
+    for await (const some of inPieces(rows, pieceRows)) {
+      await this.#write(head + this.#csvText(some, columns))
       if (this.#stream.closed) return
+      head = ''
     }
+    await this.#write(head)
+  }
+
+  #csvText<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+    return csvLines(rows.map((row) => columns.map(({ value }) => this.#csvCell(value(row)))))
   }
 
   #csvCell(cell: ReturnType<Column<never>['value']>): string | number {
@@ -151,14 +195,12 @@ export class Output {
 
 /** RFC 4180; cells that a spreadsheet would run as a formula begin with an apostrophe. */
 function csvLines(cells: readonly (readonly (string | number)[])[]): string {
-  const safe = cells.map((row) => row.map((cell) => (isFormula(cell) ? `'${cell}` : cell)))
+  // Numbers are no formulas, whatever they begin with.
+  const safe = cells.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? cell : guardFormula(cell))),
+  )
   // The library alone would leave a bare line feed unquoted.
   return stringify(safe, { record_delimiter: 'windows', quoted_match: /[\r\n]/ })
-}
-
-/** What a spreadsheet takes for the beginning of a formula, in texts: numbers are numbers. */
-function isFormula(cell: string | number): boolean {
-  return typeof cell === 'string' && /^\s*[=+\-@\t\r]/.test(cell)
 }
 
 async function* inPieces<Row>(
@@ -166,11 +208,17 @@ async function* inPieces<Row>(
   size: number,
 ): AsyncGenerator<readonly Row[]> {
   let piece: Row[] = []
-  for await (const row of rows) {
-    piece.push(row)
-    if (piece.length < size) continue
-    yield piece
-    piece = []
+  try {
+    for await (const row of rows) {
+      piece.push(row)
+      if (piece.length < size) continue
+      yield piece
+      piece = []
+    }
+  } catch (error) {
+    // What came before a failure is printed in every form.
+    if (piece.length > 0) yield piece
+    throw error
   }
   if (piece.length > 0) yield piece
 }

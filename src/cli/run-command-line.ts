@@ -4,7 +4,7 @@ import { lastWords, reportError } from './error-report.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
-import { OutputStream } from './output-stream.ts'
+import { OutputFailure, OutputStream } from './output-stream.ts'
 import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './session.ts'
@@ -30,37 +30,50 @@ async function runReported(words: readonly string[], surroundings: Surroundings)
   const stdout = new OutputStream(surroundings.stdout)
   const texts: string[] = []
   let exitCode: number = EXIT.done
-  let resumption: string | undefined
+  let opened: Session | undefined
   const program = buildProgram(
     async (work) => {
-      await using session = new Session(surroundings, program.opts<GlobalOptions>(), stderr)
-      try {
-        exitCode = await work(session)
-      } finally {
-        ;({ resumption } = session)
-      }
+      const options = program.opts<GlobalOptions>()
+      await using session = new Session(surroundings, options, { stdout, stderr })
+      opened = session
+      exitCode = await work(session)
     },
     (text) => void texts.push(text),
   )
+  const { atOnce } = surroundings
+  atOnce.addEventListener('abort', () => {
+    opened?.tellAtOnce()
+    stderr.writeAtOnce(farewell(atOnce.reason as Interruption, opened?.resumption))
+  })
   try {
-    await program.parseAsync(words, { from: 'user' })
+    await program.parseAsync(words, { from: 'user' }).catch((error: unknown) => {
+      if (!isHelp(error)) throw error
+    })
     await stdout.write(texts.join(''))
+    await stdout.flush()
   } catch (error) {
-    const failure = failureOf(error)
+    const failure = failureOf(error, opened?.resumption)
     const interruption = [failure, surroundings.signal.reason].find(isInterruption)
-    if (failure === undefined) await stdout.write(texts.join(''))
-    else if (interruption) {
-      const advice = resumption ?? 'nothing is left half done: run the command again'
-      await stderr.write(`${interruption.message}: ${advice}\n`)
-      exitCode = interruption.exitCode
-    } else {
-      exitCode = exitCodeOf(failure)
-      const { output } = program.opts<GlobalOptions>()
-      const asJson = output === 'json' || output === 'ndjson'
-      await reportError(stderr, failure, { exitCode, asJson })
+    if (interruption) {
+      const text = farewell(interruption, opened?.resumption)
+      await stderr.write(text).catch(unlessUnwritable)
+      return interruption.exitCode
     }
+    exitCode = exitCodeOf(failure)
+    const { output } = program.opts<GlobalOptions>()
+    const asJson = output === 'json' || output === 'ndjson'
+    await reportError(stderr, failure, { exitCode, asJson }).catch(unlessUnwritable)
   }
   return exitCode
+}
+
+function farewell({ message }: Interruption, resumption: string | undefined): string {
+  return `${message}: ${resumption ?? 'nothing is left half done: run the command again'}\n`
+}
+
+/** An error that cannot be told is told by the exit code. */
+function unlessUnwritable(error: unknown): void {
+  if (!(error instanceof OutputFailure)) throw error
 }
 
 function isInterruption(reason: unknown): reason is Interruption {
@@ -68,9 +81,16 @@ function isInterruption(reason: unknown): reason is Interruption {
 }
 
 /** Help and version come as errors too: what was asked for, and no failure. */
-function failureOf(error: unknown): unknown {
+function isHelp(error: unknown): boolean {
+  return error instanceof CommanderError && error.exitCode === 0
+}
+
+/** @param resumption says how to go on where something was changed before the error */
+function failureOf(error: unknown, resumption: string | undefined): unknown {
+  if (error instanceof OutputFailure && resumption !== undefined) {
+    return new Failure(error.code, `${error.message}; ${resumption}`)
+  }
   if (!(error instanceof CommanderError)) return error
-  if (error.exitCode === 0) return undefined
   if (error.code === 'commander.help') {
     return new Failure('invalid', 'a command is missing: see permctl --help')
   }

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import type { Readable } from 'node:stream'
 import type { Agent } from 'undici'
 import { Failure } from '../domain/failure.ts'
+import type { RetryCause } from '../genesys/upstream-event.ts'
 import type { Platform } from '../genesys/platform-client.ts'
 import { mayNeedVault, missingFor, readAddresses } from './connections.ts'
 import type { Addresses, Need, PlaneAddress } from './connections.ts'
@@ -9,8 +10,7 @@ import type { ExitCode } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
 import { Output } from './output.ts'
-import { OutputStream } from './output-stream.ts'
-import type { Sink } from './output-stream.ts'
+import type { OutputStream, Sink } from './output-stream.ts'
 import { printable } from './printable.ts'
 import { misspeltNames, readProfile } from './profile.ts'
 import { Progress } from './progress.ts'
@@ -33,6 +33,8 @@ export type Surroundings = {
   readonly stderr: Sink
   /** Aborted with an `Interruption`. */
   readonly signal: AbortSignal
+  /** Aborted with an `Interruption` right before the process ends, whatever is under way. */
+  readonly atOnce: AbortSignal
 }
 
 /** What a command may talk to, opened. */
@@ -55,14 +57,18 @@ export class Session {
   readonly #stderr: OutputStream
   #agent: Agent | undefined
   #resumption: string | undefined
+  #tellAtOnce: (() => void) | undefined
   readonly output: Output
   readonly progress: Progress
 
-  constructor(surroundings: Surroundings, options: GlobalOptions, stderr: OutputStream) {
+  constructor(
+    surroundings: Surroundings,
+    options: GlobalOptions,
+    { stdout, stderr }: Readonly<Record<'stdout' | 'stderr', OutputStream>>,
+  ) {
     this.#surroundings = surroundings
     this.#options = options
     this.#stderr = stderr
-    const stdout = new OutputStream(surroundings.stdout)
     this.progress = new Progress(stderr, surroundings.env['TERM'])
     const format = options.output ?? (stdout.isTerminal ? 'table' : 'json')
     this.output = new Output(stdout, this.progress, format)
@@ -90,10 +96,25 @@ export class Session {
     this.#resumption = advice
   }
 
-  /** A line for the person, on standard error. */
+  /**
+   * From here on `tell`, which must not wait for anything, says on standard output what is done when
+   * the process is about to end at once. Disposing takes that back.
+   */
+  onEndAtOnce(tell: () => void): Disposable {
+    this.#tellAtOnce = tell
+    return { [Symbol.dispose]: () => (this.#tellAtOnce = undefined) }
+  }
+
+  /** To be called when the process is about to end, whatever is under way. */
+  tellAtOnce(): void {
+    this.progress.clear()
+    this.#tellAtOnce?.()
+  }
+
+  /** A line for the person, on standard error; dropped where that cannot be written. */
   async note(text: string): Promise<void> {
     this.progress.clear()
-    await this.#stderr.write(`${printable(text)}\n`)
+    await this.#stderr.write(`${printable(text)}\n`).catch(() => undefined)
   }
 
   /**
@@ -171,7 +192,9 @@ export class Session {
         // The SDK takes longer to load than most commands to run.
         const { openPlatform } = await import('../genesys/platform-client.ts')
         const requestTimeoutMs = this.#timeoutMs
-        const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, () => undefined)
+        const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, (event) => {
+          if (event.type === 'retry') this.progress.show(retryText(event.cause))
+        })
         return this.#opened.use(platform)
       }
     }
@@ -208,6 +231,12 @@ export class Session {
     this.progress.clear()
     await this.#opened.disposeAsync()
   }
+}
+
+function retryText(cause: RetryCause): string {
+  return cause === '429'
+    ? 'the platform has no room just now: waiting to ask again'
+    : `the platform is asked again (${cause})`
 }
 
 const WHERE_SETTINGS_COME_FROM =

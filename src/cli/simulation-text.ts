@@ -42,7 +42,8 @@ function findingLines(head: SimulationHead): readonly string[] {
       return `kept through groups: ${nameOf(each)}: ${each.permission} by ${groups}`
     }),
     head.licences.map(({ roleName, licences, gained, lost }) => {
-      return `licences of ${roleName}: ${licences.join(', ')}: ${gained} gained, ${lost} lost`
+      const names = licences.length === 0 ? 'none' : licences.join(', ')
+      return `licences of ${roleName} (${names}): ${gained} gained, ${lost} lost`
     }),
   ]
   return lists.flatMap((lines) => {

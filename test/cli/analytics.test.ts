@@ -10,7 +10,12 @@ const PATH = '/api/v2/analytics/conversations/aggregates/query'
 const QUARTER = ['analytics', 'queues', '--from', '2026-01-01', '--to', '2026-04-01']
 const DAY = ['analytics', 'queues', '--from', '2026-01-05', '--to', '2026-01-06']
 
-type Row = { readonly queue: string; readonly metric: string; readonly count: number }
+type Row = {
+  readonly from: string
+  readonly queue: string
+  readonly metric: string
+  readonly count: number
+}
 
 function rowsOf(ndjson: string): Row[] {
   return ndjson
@@ -63,6 +68,36 @@ test('analytics queues: who stops reading ends it, quietly', async (t) => {
   const [code] = (await once(child, 'close')) as [number]
   t.equal(code, 0)
   t.equal(told, '')
+})
+
+test('analytics queues: what breaks off tells how far it is complete, exit code 4', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const refusal = { kind: 'status', status: 403, after: 1, match: { path: PATH } } as const
+  const whole = await permctl([...QUARTER, '--metric', 'nOffered', '-o', 'ndjson'], { env })
+  for (const output of ['ndjson', 'csv']) {
+    simulator.faults.clear()
+    simulator.faults.add(refusal)
+    const words = [...QUARTER, '--metric', 'nOffered', '-o', output]
+    const { code, stdout, stderr } = await permctl(words, { env })
+    t.equal(code, 4, stderr)
+    const [, until = ''] = /complete up to (\S+): go on with --from \1/.exec(stderr) ?? []
+    t.equal(until, '2026-02-01T00:00:00.000Z', stderr)
+    const complete = rowsOf(whole.stdout).filter(({ from }) => from < until)
+    const lines = stdout.trimEnd().split('\n').length
+    t.equal(lines, output === 'csv' ? complete.length + 1 : complete.length, output)
+  }
+  simulator.faults.clear()
+  simulator.faults.add({ ...refusal, after: 0 })
+  t.equal((await permctl(QUARTER, { env })).code, 3, 'nothing was printed')
+})
+
+test('analytics queues: a metric that the platform does not have is 2', async (t) => {
+  await using platform = await startPlatform()
+  const { env } = platform
+  const { code, stderr } = await permctl([...DAY, '--metric', 'nOfferred'], { env })
+  t.equal(code, 2, stderr)
+  t.match(stderr, /nOfferred/)
 })
 
 test('analytics queues: what cannot be asked is told, exit code 2', async (t) => {

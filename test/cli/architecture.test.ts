@@ -53,7 +53,8 @@ test('permctl allowlists, environments and deliveries', async (t) => {
     t.equal(sound.code, 0)
     t.same(JSON.parse(sound.stdout), { valid: true, errors: [], warnings: [] })
     const own = await run(['allowlists', 'validate', '-', '--organization'], OFFICE)
-    t.equal(own.code, 2, 'what is not for that list is malformed')
+    t.equal(own.code, 1, 'what is not for that list is a fault')
+    t.match(own.stdout, /entries\/0\/direction/)
     t.match((await run(['allowlists', 'validate', '-'], '[]')).stderr, /is no JSON object/)
   })
 

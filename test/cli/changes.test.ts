@@ -71,6 +71,11 @@ test('permctl changes', async (t) => {
     })
     t.equal(role.code, 1, role.stderr)
     t.match(JSON.parse(role.stdout), { licences: [{ roleId: roles.agent }] })
+    const told = await permctl([...CHANGES, 'simulate', '-', '--output', 'table'], {
+      env,
+      stdin: JSON.stringify(edited),
+    })
+    t.match(told.stdout, /^licences of Agent \([^()]+\): \d+ gained, \d+ lost$/m)
   })
 
   await t.test('what cannot be read is 2, every fault at its row', async (t) => {

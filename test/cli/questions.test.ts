@@ -105,6 +105,9 @@ test('commands that ask', async (t) => {
       several.stderr,
       /several users .* name one by id: aaaaaaaa-.*98, aaaaaaaa-.*97|97, .*98/,
     )
+    const unknown = await permctl(['who-can', 'routing:queue:veiw', '--output', 'csv'], { env })
+    t.equal(unknown.code, 2, unknown.stderr)
+    t.equal(unknown.stdout, '', 'no heading before an error')
     const division = await permctl(['who-can', VIEW, '--division', 'Salles'], { env })
     t.equal(division.code, 2)
     t.match(division.stderr, /no division has the id or name Salles; did you mean Sales\?/)
@@ -139,7 +142,11 @@ test('commands that ask', async (t) => {
     }
     const wrong = await permctl(['check', '--file', '-'], { env, stdin: 'user,permision\na,b\n' })
     t.equal(wrong.code, 2)
-    t.match(wrong.stderr, /1 of 1 checks cannot be read\n {2}line 2: permision is not known/)
+    t.match(wrong.stderr, /column 2: permision is not known here; did you mean permission\?/)
+    const member = '{"user": "a", "permision": "b"}'
+    const unknown = await permctl(['check', '--file', '-'], { env, stdin: member })
+    t.equal(unknown.code, 2)
+    t.match(unknown.stderr, /1 of 1 checks cannot be read\n {2}line 1: permision is not known/)
   })
 
   await t.test('check: more than one batch keeps its order', async (t) => {

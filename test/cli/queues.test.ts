@@ -60,7 +60,7 @@ test('queues plan: 1 and the differences, 0 once they are applied', async (t) =>
     Returns: 'would-create',
   })
   const dry = await permctl([...apply, '--dry-run'], { env, stdin: MANIFEST })
-  t.equal(dry.code, 0)
+  t.equal(dry.code, 1)
   t.same(outcomes(dry.stdout), outcomes(before.stdout))
   t.equal(writes(platform), 0)
   const applied = await permctl(apply, { env, stdin: MANIFEST })
@@ -72,8 +72,24 @@ test('queues plan: 1 and the differences, 0 once they are applied', async (t) =>
   })
   const sent = writes(platform)
   t.equal((await permctl(apply, { env, stdin: MANIFEST })).code, 0)
+  t.equal((await permctl([...apply, '--dry-run'], { env, stdin: MANIFEST })).code, 0)
   t.equal((await permctl(plan, { env, stdin: MANIFEST })).code, 0)
   t.equal(writes(platform), sent)
+})
+
+test('queues plan: a table on a terminal, and how far it is', async (t) => {
+  await using platform = await startPlatform()
+  const { env } = platform
+  const folder = t.testdir({ 'queues.json': MANIFEST })
+  const words = ['queues', 'plan', 'queues.json']
+  using terminal = permctlInTerminal(words, { env, folder, columns: 200 })
+  t.equal(await terminal.exited, 1)
+  t.match(terminal.shown(), /^queue +outcome +changes/m)
+  t.match(terminal.shown(), /Support +would-change +acwSettings\/timeoutMs: \S+ → 60000/)
+  t.match(terminal.raw(), /comparing 3 queues/)
+  using list = permctlInTerminal(['queues', 'list'], { env })
+  t.equal(await list.exited, 0)
+  t.match(list.raw(), /reading queues: \d of 1 pages/)
 })
 
 test('queues apply: twice at once ends in the same state, each queue once', async (t) => {
@@ -103,7 +119,15 @@ test('queues apply: on a terminal it asks before members are removed', async (t)
   const stdin = JSON.stringify({ queues: [{ name: 'Sales', members: [users.alice] }] })
   const refused = await permctl(apply, { env, stdin })
   t.equal(refused.code, 2)
-  t.match(refused.stderr, /Members will be removed from Sales\. .* --yes/)
+  t.match(refused.stderr, /2 members will be removed from Sales\. .* --yes/)
+  const both = JSON.stringify({
+    queues: [
+      { name: 'Sales', members: [users.alice, users.judy] },
+      { name: 'Support', members: [] },
+    ],
+  })
+  const counted = await permctl(apply, { env, stdin: both })
+  t.match(counted.stderr, /1 member will be removed from Sales, 3 from Support\. /)
   const folder = t.testdir({ 'queues.json': stdin })
   const words = ['queues', 'apply', 'queues.json']
   using no = permctlInTerminal(words, { env, folder })
@@ -174,6 +198,8 @@ test('queues: a manifest at fault is told by path, exit code 2', async (t) => {
     ['{"queues": [{"name": "A", "members": ["nobody@small.example"]}]}', /no active user/],
     ['{"queues": [{"name": "A", "division": "Saless"}]}', /did you mean Sales\?/],
     ['queues: []', /standard input is no JSON/],
+    ['[]', /standard input is a list; a manifest is \{"queues": \[/],
+    ['"queues"', /standard input is no JSON object/],
   ] as const
   for (const [stdin, told] of cases) {
     const { code, stderr } = await permctl(plan, { env, stdin })

@@ -16,8 +16,13 @@ function openSession(place: Place, options: Partial<GlobalOptions> = {}, env: La
     Object.assign(new PassThrough(), { isTTY: place === 'terminal', columns: 40 })
   const [stdin, stdout, stderr] = [stream(), stream(), stream()]
   const stop = new AbortController()
-  const surroundings = { env, folder: '/', stdin, stdout, stderr, signal: stop.signal }
-  const session = new Session(surroundings, { timeout: 1, ...options }, new OutputStream(stderr))
+  const { signal } = stop
+  const surroundings = { env, folder: '/', stdin, stdout, stderr, signal, atOnce: signal }
+  const session = new Session(
+    surroundings,
+    { timeout: 1, ...options },
+    { stdout: new OutputStream(stdout), stderr: new OutputStream(stderr) },
+  )
   return { session, stdin, stdout, stderr, stop }
 }
 

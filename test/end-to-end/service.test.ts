@@ -86,7 +86,12 @@ test('checks over HTTP answer as the organisation itself', async (t) => {
     const met = new Set<string>()
     for (let start = 0; start < questions.length; start += 10_000) {
       const asked = questions.slice(start, start + 10_000)
-      const { status, body } = await caller.batch(asked)
+      // The service shares its event loop with this test, whose own reckoning may hold it so long
+      // that a batch is turned away: it is asked again then.
+      const { status, body } = await until('the batch is taken', async () => {
+        const answer = await caller.batch(asked)
+        return answer.status === 503 ? undefined : answer
+      })
       t.equal(status, 200)
       for (const [index, question] of asked.entries()) {
         const { allowed, reason } = body.results[index]

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { addExamples, addLimit } from '../global-options.ts'
+import { addDryRun, addExamples, addLimit } from '../global-options.ts'
 import type { Run } from '../session.ts'
 
 /** `permctl queues list|plan|apply`: the queues of the platform. */
@@ -63,13 +63,13 @@ function addApply(queues: Command, run: Run): void {
     .description('create and change queues until they are as a manifest wants them')
     .argument('<file>', FILE)
     .addHelpText('after', MANIFEST)
-    .option('--dry-run', 'tell what would be done and write nothing')
     .action((file: string, options: { readonly dryRun?: boolean }) => {
       return run(async (session) => {
         const { applyManifest } = await import('../platform/apply-manifest.ts')
         return applyManifest(session, file, options)
       })
     })
+  addDryRun(command)
   addExamples(command, [
     'permctl queues apply queues.json --dry-run',
     'permctl queues apply queues.json --yes',

@@ -2,7 +2,7 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import { USER_STATES } from '../../domain/user-row.ts'
 import type { ExitCode } from '../exit-codes.ts'
-import { addExamples, addLimit } from '../global-options.ts'
+import { addDryRun, addExamples, addLimit } from '../global-options.ts'
 import type { ListOptions } from '../platform/list-users.ts'
 import type { Run, Session } from '../session.ts'
 
@@ -39,10 +39,12 @@ function addExport(users: Command, run: Run): void {
     .command('export')
     .description('every user as a row that provision reads back without a change')
     .addOption(states('active', 'inactive'))
+    .option('--without-ids', 'leave ids out: rows for another organisation')
     .action((options: ListOptions) => run((session) => list(session, options)))
   addExamples(command, [
     'permctl users export --output csv > users.csv',
     'permctl users export --state active inactive deleted --output csv > all.csv',
+    'permctl users export --without-ids --profile test > people.json',
   ])
 }
 
@@ -60,17 +62,17 @@ function addProvision(users: Command, run: Run): void {
     )
     .argument('<file>', 'rows in JSON, NDJSON or CSV; - for standard input')
     .addHelpText('after', ROWS)
-    .option('--dry-run', 'tell what would be done and write nothing')
     .action((file: string, options: { readonly dryRun?: boolean }) => {
       return run(async (session) => {
         const { provision } = await import('../platform/provision.ts')
         return provision(session, file, options)
       })
     })
+  addDryRun(command)
   addExamples(command, [
     'permctl users provision joiners.csv --dry-run',
     'permctl users provision joiners.csv',
-    'permctl users export --profile test | permctl users provision - --profile copy --dry-run',
+    'permctl users export --without-ids --profile test | permctl users provision - --profile copy',
     `echo '[{"email": "alice@example.com", "state": "inactive"}]' | permctl users provision - --yes`,
   ])
 }

@@ -6,11 +6,12 @@ import type { PlannedQueue } from '../../genesys/apply-queues.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
 import type { CommandNeed } from '../../genesys/command-permissions.ts'
 import type { Platform } from '../../genesys/platform-client.ts'
-import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { readInput } from '../input-file.ts'
+import { parseJsonObject } from '../json-input.ts'
 import type { Session } from '../session.ts'
-import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import { carryOut } from './carry-out.ts'
+import { exitCodeOfPlan, outcomeColumns } from './outcome-rows.ts'
 import type { OutcomeRow } from './outcome-rows.ts'
 import { requireNeeds } from './require-needs.ts'
 
@@ -20,8 +21,13 @@ export async function planManifest(session: Session, path: string): Promise<Exit
   const manifest = await readManifest(session, path)
   await requireNeeds(session, platform, neededToRead(manifest, COMMAND_NEEDS.planQueues))
   const planned = await plan(session, platform, manifest)
-  await session.output.rows(planned.map(plannedRow), outcomeColumns('queue'))
-  return planned.every(({ action }) => action === 'none') ? EXIT.done : EXIT.denied
+  return printPlan(session, planned)
+}
+
+async function printPlan(session: Session, planned: readonly PlannedQueue[]): Promise<ExitCode> {
+  const rows = planned.map(plannedRow)
+  await session.output.rows(rows, outcomeColumns('queue'))
+  return exitCodeOfPlan(rows)
 }
 
 /** Makes the queues as the manifest wants them; a second time changes nothing. */
@@ -35,28 +41,49 @@ export async function applyManifest(
   await requireNeeds(session, platform, neededToRead(manifest, COMMAND_NEEDS.applyQueues))
   const planned = await plan(session, platform, manifest)
   if (dryRun) {
-    await session.output.rows(planned.map(plannedRow), outcomeColumns('queue'))
-    return EXIT.done
+    return printPlan(session, planned)
   }
   await requireNeeds(session, platform, neededToWrite(planned))
-  const losing = planned.filter(({ difference }) => (difference?.removeMembers.length ?? 0) > 0)
-  if (losing.length > 0) {
-    const names = losing.map(({ wanted }) => wanted.name)
-    const shown = names.length > 5 ? `${names.length} queues` : names.join(', ')
-    await session.confirm(`Members will be removed from ${shown}.`)
-  }
-  return carryOut(session, platform, planned)
+  const losses = lossesOf(planned)
+  if (losses !== undefined) await session.confirm(losses)
+  return carryOut(session, {
+    what: 'queue',
+    thing: 'queue',
+    items: planned,
+    nameOf: ({ wanted }) => wanted.name,
+    concurrency: platform.write.concurrency,
+    // Who loses members was asked about.
+    run: (how) => runQueues(platform, planned, { ...how, allowRemoval: true }),
+  })
+}
+
+/** Queues of which the question about removals tells one by one. */
+const SHOWN_LOSSES = 10
+
+/** `3 members will be removed from Sales, 1 from Support.` Undefined when nobody is removed. */
+function lossesOf(planned: readonly PlannedQueue[]): string | undefined {
+  const losses = planned.flatMap(({ wanted, difference }): [string, number][] => {
+    const lost = difference?.removeMembers.length ?? 0
+    return lost === 0 ? [] : [[wanted.name, lost]]
+  })
+  if (losses.length === 0) return undefined
+  const parts = losses.slice(0, SHOWN_LOSSES).map(([name, lost], index) => {
+    const what = lost === 1 ? 'member' : 'members'
+    return index === 0 ? `${lost} ${what} will be removed from ${name}` : `${lost} from ${name}`
+  })
+  const others = losses.slice(SHOWN_LOSSES)
+  const lost = others.reduce((sum, [, each]) => sum + each, 0)
+  if (others.length > 0) parts.push(`${lost} from ${others.length} more queues`)
+  return `${parts.join(', ')}.`
 }
 
 async function readManifest(session: Session, path: string): Promise<readonly WantedQueue[]> {
   const content = await readInput(session, path)
-  let value: unknown
-  try {
-    value = JSON.parse(content)
-  } catch {
-    throw new Failure('invalid', `${path === '-' ? 'standard input' : path} is no JSON`)
+  if (/^\ufeff?\s*\[/.test(content)) {
+    const name = path === '-' ? 'standard input' : path
+    throw new Failure('invalid', `${name} is a list; a manifest is {"queues": [ … ]}`)
   }
-  return readQueueManifest(value)
+  return readQueueManifest(parseJsonObject(content, path))
 }
 
 async function plan(
@@ -66,28 +93,6 @@ async function plan(
 ): Promise<readonly PlannedQueue[]> {
   session.progress.show(`comparing ${manifest.length} queues`)
   return planQueues(platform, manifest, session.signal)
-}
-
-async function carryOut(
-  session: Session,
-  platform: Platform,
-  planned: readonly PlannedQueue[],
-): Promise<ExitCode> {
-  const ended = new Map<PlannedQueue, OutcomeRow>()
-  session.resumeWith('run the same command again to go on: what is done is not done twice')
-  await runQueues(platform, planned, {
-    // Who loses members was asked about.
-    allowRemoval: true,
-    stop: session.signal,
-    // The queue in hand is finished, also after an interruption.
-    signal: new AbortController().signal,
-    onEnd(item, end) {
-      ended.set(item, outcomeRow(item.wanted.name, end))
-      session.progress.show(`${ended.size} of ${planned.length} queues`)
-    },
-  })
-  const rows = planned.flatMap((item) => ended.get(item) ?? [])
-  return reportOutcomes(session, 'queue', rows)
 }
 
 const WOULD = { create: 'would-create', change: 'would-change', none: 'unchanged' } as const

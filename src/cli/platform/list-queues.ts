@@ -1,6 +1,7 @@
 import type { PlatformQueue } from '../../domain/plan-queue.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
 import { listQueues } from '../../genesys/read-queues.ts'
+import { RequestProgress } from '../../genesys/request-progress.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Session } from '../session.ts'
@@ -31,10 +32,16 @@ export async function printQueues(
 ): Promise<ExitCode> {
   const { platform } = await session.connect(['platform'])
   await requireNeeds(session, platform, COMMAND_NEEDS.listQueues)
-  session.progress.show('reading queues')
-  const queues = await listQueues(platform.read, session.signal)
+  const queues = await listQueues(platform.read, session.signal, queueProgress(session))
   await session.output.rows(queues.slice(0, limit).map(rowOf), COLUMNS)
   return EXIT.done
+}
+
+/** Shows how many pages of queues were read. */
+export function queueProgress(session: Session): RequestProgress {
+  return new RequestProgress(({ done, total }) => {
+    session.progress.show(`reading queues: ${done} of ${total} pages`)
+  })
 }
 
 function rowOf({ id, name, divisionName, body }: PlatformQueue): Row {

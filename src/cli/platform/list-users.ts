@@ -12,14 +12,17 @@ import { requireNeeds } from './require-needs.ts'
 export type ListOptions = {
   readonly state: readonly UserState[]
   readonly limit?: number
+  /** Rows for another organisation, where the users have other ids. */
+  readonly withoutIds?: boolean
 }
 
-type Row = Readonly<Record<(typeof USER_COLUMNS)[number], string>>
+type ColumnName = (typeof USER_COLUMNS)[number]
+type Row = Readonly<Record<Exclude<ColumnName, 'id'>, string> & { id?: string }>
 
 /** Prints users, sorted by email, as rows that provisioning reads back without a change. */
 export async function printUsers(
   session: Session,
-  { state, limit }: ListOptions,
+  { state, limit, withoutIds = false }: ListOptions,
 ): Promise<ExitCode> {
   const { platform } = await session.connect(['platform'])
   await requireNeeds(session, platform, COMMAND_NEEDS.listUsers)
@@ -31,9 +34,11 @@ export async function printUsers(
   const name = divisionNames(users)
   const rows = users.slice(0, limit).map((user): Row => {
     const { email, name: own, department, title, state: is, id } = user
-    return { email, name: own, division: name(user), department, title, state: is, id }
+    const row = { email, name: own, division: name(user), department, title, state: is }
+    return withoutIds ? row : { ...row, id }
   })
-  const columns = USER_COLUMNS.map((column) => ({ name: column, value: (row: Row) => row[column] }))
+  const shown = USER_COLUMNS.filter((column) => column !== 'id' || !withoutIds)
+  const columns = shown.map((column) => ({ name: column, value: (row: Row) => row[column] }))
   await session.output.rows(rows, columns)
   return EXIT.done
 }

@@ -1,18 +1,20 @@
 import type { Failure } from '../../domain/failure.ts'
 import type { FieldChange } from '../../domain/json-difference.ts'
-import type { Ended } from '../../genesys/run-items.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
-import type { Session } from '../session.ts'
 import type { Column } from '../table-text.ts'
 
-/** What became of a thing, or with `would-…` what would. */
+/**
+ * What became of a thing, or with `would-…` what would. `unconfirmed`: all was written, and the
+ * platform does not show it yet. `interrupted`: what became of it is not known.
+ */
 type Outcome =
   | 'created'
   | 'changed'
   | 'unchanged'
   | 'unconfirmed'
   | 'failed'
+  | 'interrupted'
   | 'not-started'
   | 'would-create'
   | 'would-change'
@@ -23,6 +25,8 @@ export type OutcomeRow = {
   readonly name: string
   readonly outcome: Outcome
   readonly id?: string
+  /** Of what failed: it did not exist before. */
+  readonly created?: boolean
   readonly changes: readonly FieldChange[]
   readonly error?: {
     readonly code: string
@@ -31,20 +35,37 @@ export type OutcomeRow = {
   }
 }
 
-type Done = {
-  readonly outcome: Outcome
-  readonly id: string | undefined
-  readonly changes: readonly FieldChange[]
-}
+/** How a thing ended; what failed may have been done in part. */
+export type EndedItem =
+  | {
+      readonly state: 'done'
+      readonly value: {
+        readonly outcome: Outcome
+        readonly id: string | undefined
+        readonly changes: readonly FieldChange[]
+      }
+    }
+  | {
+      readonly state: 'failed'
+      readonly failure: Failure
+      /** What was done before it failed. */
+      readonly created?: boolean
+      readonly id?: string | undefined
+      readonly changes?: readonly FieldChange[]
+    }
+  | { readonly state: 'not-started' }
 
-export function outcomeRow(name: string, ended: Ended<Done>): OutcomeRow {
+export function outcomeRow(name: string, ended: EndedItem): OutcomeRow {
   switch (ended.state) {
     case 'done': {
       const { id, outcome, changes } = ended.value
       return { name, outcome, ...(id !== undefined && { id }), changes }
     }
-    case 'failed':
-      return { name, outcome: 'failed', changes: [], error: errorOf(ended.failure) }
+    case 'failed': {
+      const { id, created = false, changes = [], failure } = ended
+      const done = { ...(id !== undefined && { id }), ...(created && { created }), changes }
+      return { name, outcome: 'failed', ...done, error: errorOf(failure) }
+    }
     case 'not-started':
       return { name, outcome: 'not-started', changes: [] }
   }
@@ -83,29 +104,39 @@ function valueText(value: unknown): string {
   return JSON.stringify(value)
 }
 
-/**
- * Prints what became of each thing and says how the process ends: 4 when a part was done, 3 when
- * nothing was. An interruption is thrown once all is told.
- */
-export async function reportOutcomes(
-  session: Session,
-  what: string,
-  rows: readonly OutcomeRow[],
-): Promise<ExitCode> {
-  await session.output.rows(rows, outcomeColumns(what))
-  const undone = rows.filter(({ outcome }) => UNDONE.has(outcome)).length
-  const begun = rows.filter(({ outcome }) => outcome !== 'not-started').length
-  if (session.signal.aborted) {
-    session.resumeWith(
-      `${rows.length - begun} of ${rows.length} were not begun: run the same command again to go on`,
-    )
-    throw session.signal.reason
-  }
-  if (undone === 0) return EXIT.done
-  await session.note(
-    `${undone} of ${rows.length} are not done: run the same command again once the errors are mended`,
-  )
-  return undone === rows.length ? EXIT.upstream : EXIT.partial
+const UNDONE: ReadonlySet<Outcome> = new Set(['failed', 'interrupted', 'not-started'])
+
+/** 1 when a plan would change anything. */
+export function exitCodeOfPlan(rows: readonly OutcomeRow[]): ExitCode {
+  return rows.every(({ outcome }) => outcome === 'unchanged') ? EXIT.done : EXIT.denied
 }
 
-const UNDONE: ReadonlySet<Outcome> = new Set(['failed', 'not-started', 'unconfirmed'])
+/** 0 when all is done, 4 when a part is, also a part of one thing, 3 when nothing is. */
+export function exitCodeOfOutcomes(rows: readonly OutcomeRow[]): ExitCode {
+  const undone = rows.filter(({ outcome }) => UNDONE.has(outcome))
+  if (undone.length === 0) return EXIT.done
+  return undone.length === rows.length && !rows.some(isBegun) ? EXIT.upstream : EXIT.partial
+}
+
+function isBegun({ created = false, changes }: OutcomeRow): boolean {
+  return created || changes.length > 0
+}
+
+/** How many of the things are not done, and why; then `next`, which alone is said when all are. */
+export function summaryOf(rows: readonly OutcomeRow[], next: string): string {
+  const count = (wanted: Outcome): number => {
+    return rows.filter(({ outcome }) => outcome === wanted).length
+  }
+  const begun = rows.some((row) => row.outcome === 'failed' && isBegun(row))
+  const parts = [
+    [count('not-started'), 'not begun'],
+    [count('failed'), begun ? 'failed, some of them in part' : 'failed'],
+    [count('interrupted'), 'interrupted (what came of them is not known)'],
+    [count('unconfirmed'), 'written and not shown by the platform yet'],
+  ] as const
+  const [first, ...others] = parts.filter(([number]) => number > 0)
+  if (first === undefined) return next
+  const told = [`${first[0]} of ${rows.length} ${first[1]}`]
+  for (const [number, text] of others) told.push(`${number} ${text}`)
+  return `${told.join(', ')}; ${next}`
+}

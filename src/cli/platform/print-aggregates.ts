@@ -1,3 +1,4 @@
+import { Failure } from '../../domain/failure.ts'
 import { FaultList } from '../../domain/fault-list.ts'
 import { readRange } from '../../domain/interval-windows.ts'
 import type { IntervalName } from '../../domain/interval-windows.ts'
@@ -8,10 +9,11 @@ import { queueAggregates, readMetrics, STATS } from '../../genesys/queue-aggrega
 import type { AggregateQuestion, QueueAggregate } from '../../genesys/queue-aggregates.ts'
 import { listQueues } from '../../genesys/read-queues.ts'
 import type { PlatformClient } from '../../genesys/platform-client.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT, PartialFailure } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Session } from '../session.ts'
 import type { Column } from '../table-text.ts'
+import { queueProgress } from './list-queues.ts'
 import { requireNeeds } from './require-needs.ts'
 
 export type AggregateOptions = {
@@ -40,9 +42,9 @@ export async function printAggregates(
   const metrics = readMetrics(options.metric)
   const { platform } = await session.connect(['platform'])
   await requireNeeds(session, platform, COMMAND_NEEDS.analytics)
-  session.progress.show('reading queues')
-  const queues = await listQueues(platform.read, session.signal)
+  const queues = await listQueues(platform.read, session.signal, queueProgress(session))
   const lengthMs = range.to - range.from
+  let completeTo = range.from
   const question: AggregateQuestion = {
     range,
     interval,
@@ -50,12 +52,33 @@ export async function printAggregates(
     queueIds: options.queue && idsOf(options.queue, queues),
     signal: session.signal,
     onWindow: (window) => {
+      completeTo = window.to
       const share = Math.round(((window.to - range.from) / lengthMs) * 100)
       session.progress.show(`${share} % of the range`)
     },
   }
-  await session.output.rows(rowsOf(platform.read, question, queues), COLUMNS)
+  try {
+    await session.output.rows(rowsOf(platform.read, question, queues), COLUMNS)
+  } catch (error) {
+    // All is printed before it is said how far all is complete.
+    await session.output.flush()
+    if (completeTo === range.from) throw explained(error)
+    const time = new Date(completeTo).toISOString()
+    const advice = `the rows are complete up to ${time}: go on with --from ${time}`
+    session.resumeWith(advice)
+    if (!(error instanceof Failure)) throw error
+    const { code, message, field, faults, upstream } = error
+    throw new PartialFailure(code, `${message}; ${advice}`, { field, faults, upstream })
+  }
   return EXIT.done
+}
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof Failure)) return error
+  const { message, upstream } = error
+  // Which metrics there are only the platform knows.
+  const unknown = upstream?.status === 400 && /metric/i.test(message)
+  return unknown ? new Failure('invalid', message, { field: '--metric', upstream }) : error
 }
 
 function idsOf(texts: readonly string[], queues: readonly PlatformQueue[]): readonly string[] {

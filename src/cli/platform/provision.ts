@@ -1,16 +1,15 @@
+import { readUserRows, USER_COLUMNS } from '../../domain/user-row.ts'
 import type { UserRow } from '../../domain/user-row.ts'
-import { readUserRows } from '../../domain/user-row.ts'
 import { takesAway } from '../../domain/plan-user.ts'
 import type { CommandNeed } from '../../genesys/command-permissions.ts'
 import { COMMAND_NEEDS } from '../../genesys/command-permissions.ts'
-import type { Platform } from '../../genesys/platform-client.ts'
 import { planProvisioning, runProvisioning } from '../../genesys/provision-users.ts'
 import type { PlannedUser } from '../../genesys/provision-users.ts'
-import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { parseRecords, readInput } from '../input-file.ts'
 import type { Session } from '../session.ts'
-import { outcomeColumns, outcomeRow, reportOutcomes } from './outcome-rows.ts'
+import { carryOut } from './carry-out.ts'
+import { exitCodeOfPlan, outcomeColumns } from './outcome-rows.ts'
 import type { OutcomeRow } from './outcome-rows.ts'
 import { requireNeeds } from './require-needs.ts'
 
@@ -29,8 +28,9 @@ export async function provision(
   await requireNeeds(session, platform, COMMAND_NEEDS.provision)
   const planned = await planProvisioning(platform, rows, signal)
   if (dryRun) {
-    await session.output.rows(planned.map(plannedRow), outcomeColumns('email'))
-    return EXIT.done
+    const outcomes = planned.map(plannedRow)
+    await session.output.rows(outcomes, outcomeColumns('email'))
+    return exitCodeOfPlan(outcomes)
   }
   await requireNeeds(session, platform, neededFor(planned))
   const losing = planned.filter(({ plan }) => takesAway(plan)).length
@@ -39,49 +39,20 @@ export async function provision(
       `${losing} of ${planned.length} users will be deactivated or deleted, and lose their roles.`,
     )
   }
-  return carryOut(session, platform, planned)
-}
-
-async function carryOut(
-  session: Session,
-  platform: Platform,
-  planned: readonly PlannedUser[],
-): Promise<ExitCode> {
-  const { signal: stop } = session
-  const ended = new Map<PlannedUser, OutcomeRow>()
-  session.resumeWith('run the same command again to go on: what is done is not done twice')
-  await runProvisioning(platform, planned, {
+  return carryOut(session, {
+    what: 'email',
+    thing: 'user',
+    items: planned,
+    nameOf: ({ row }) => row.email,
+    concurrency: platform.write.concurrency,
     // Who loses something was asked about.
-    allowRemoval: true,
-    stop,
-    // The row in hand is finished, also after an interruption.
-    signal: new AbortController().signal,
-    onEnd(item, end) {
-      ended.set(item, outcomeRow(item.row.email, end))
-      session.progress.show(`${ended.size} of ${planned.length} users`)
-    },
+    run: (how) => runProvisioning(platform, planned, { ...how, allowRemoval: true }),
   })
-  const rows = planned.flatMap((item) => ended.get(item) ?? [])
-  return reportOutcomes(session, 'email', rows)
 }
 
-/** Rows of JSON, NDJSON or CSV. A cell that our own CSV keeps from a spreadsheet is taken back. */
 function readRows(content: string): readonly UserRow[] {
-  const isJson = /^\ufeff?\s*[[{]/.test(content)
-  return readUserRows(
-    parseRecords(content).map(({ where: place, values }) => ({
-      place,
-      value: isJson ? values : unguarded(values),
-    })),
-  )
-}
-
-function unguarded(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const cells = Object.entries(values).map(([name, value]) => {
-    const guarded = typeof value === 'string' && /^'\s*[=+\-@\t\r]/.test(value)
-    return [name, guarded ? value.slice(1) : value]
-  })
-  return Object.fromEntries(cells)
+  const records = parseRecords(content, USER_COLUMNS)
+  return readUserRows(records.map(({ where: place, values: value }) => ({ place, value })))
 }
 
 function plannedRow({ row, current, plan }: PlannedUser): OutcomeRow {

@@ -6,13 +6,13 @@ import { stripVTControlCharacters } from 'node:util'
 import { spawn as spawnInTerminal } from '@lydell/node-pty'
 import { until } from '../../end-to-end/support/until.ts'
 
-const PERMCTL = join(import.meta.dirname, '../../../bin/permctl')
+export const PERMCTL = join(import.meta.dirname, '../../../bin/permctl')
 
 export type Env = Readonly<Record<string, string>>
 
 export type PipeOptions = {
   readonly env?: Env
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   /** Where `.env.NAME` and relative paths are. */
   readonly folder?: string
   readonly program?: string
