@@ -38,6 +38,7 @@ const RULES: Record<string, { rooms: string[]; packages: string[] }> = {
       'cli-table3',
       'csv-parse',
       'csv-stringify',
+      'string-width',
       'undici',
       'node:*',
     ],

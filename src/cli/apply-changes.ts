@@ -15,7 +15,7 @@ import {
 import type { Batch } from './role-changes.ts'
 import type { ServiceClient } from './service-client.ts'
 import type { Session } from './session.ts'
-import { makesDifference, simulate } from './simulation.ts'
+import { changesAnything, makesDifference, simulate } from './simulation.ts'
 import { ENTRY_COLUMNS, simulationLines } from './simulation-text.ts'
 import type { ItemState } from '../domain/role-change.ts'
 
@@ -78,10 +78,36 @@ export async function applyFile(
     )
   }
   if (!wait) return await tellBatch(session, batch)
+  if (!isNew && isAtRest(batch)) return await tellAgain(session, admin, file, batch)
   const end = isAtRest(batch) ? batch : await followBatch(session, admin, batch.id)
   await tellWithItems(session, admin, end)
   // What was applied and taken back again was not what this was run for.
   return end.state === 'rolled-back' ? EXIT.upstream : exitCodeOfBatch(end)
+}
+
+/**
+ * A batch that was over before this run. What it did may have been undone since: whoever runs the
+ * line again wants to know whether things are as the file says, not whether they once were.
+ */
+async function tellAgain(
+  session: Session,
+  admin: ServiceClient,
+  file: ChangeFile,
+  batch: Batch,
+): Promise<ExitCode> {
+  const code = await tellWithItems(session, admin, batch)
+  if (code !== EXIT.done) return code
+  const { head } = await simulate(admin, simulationRequest(asOfNow(file), {}), 1)
+  if (!changesAnything(head)) return EXIT.done
+  await session.note('accepted before, but no longer so: --key NAME applies it again')
+  return EXIT.denied
+}
+
+/** Without the revision that the changes were thought out on: that one is past. */
+function asOfNow(file: ChangeFile): ChangeFile {
+  if (file.kind === 'csv') return file
+  const { baseRevision: _, ...body } = file.body
+  return { kind: 'json', body }
 }
 
 export async function tellBatch(session: Session, batch: Batch): Promise<ExitCode> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../domain/failure.ts'
 import type { OnFailure } from '../domain/role-change.ts'
 import { readInput } from './input-file.ts'
-import { parseJsonObject } from './json-input.ts'
+import { parseJson, parseJsonObject } from './json-input.ts'
 import type { Sent } from './service-client.ts'
 import type { Session } from './session.ts'
 
@@ -30,7 +30,7 @@ export async function readChangeFile(session: Session, path: string): Promise<Ch
   const text = (await readInput(session, path)).replace(/^\ufeff/, '')
   const [first] = text.trimStart()
   if (first === undefined) throw new Failure('invalid', 'there is nothing to change: no input')
-  if (first === '[') return { kind: 'json', body: parseJsonObject(`{"updates":${text}}`, path) }
+  if (first === '[') return { kind: 'json', body: { updates: parseJson(text, path) } }
   return first === '{' ? { kind: 'json', body: parseJsonObject(text, path) } : { kind: 'csv', text }
 }
 

@@ -3,7 +3,7 @@ import { nearestName } from '../domain/permission.ts'
 import { regionNames, resolveRegion } from '../domain/region.ts'
 import { Secret } from '../domain/secret.ts'
 import type { PlatformOptions } from '../genesys/platform-client.ts'
-import { describeVariable } from './variables.ts'
+import { describeVariable, isFromVault } from './variables.ts'
 import type { VariableName, Variables } from './variables.ts'
 
 /**
@@ -33,6 +33,16 @@ const NEEDED: Readonly<Record<Need, readonly VariableName[]>> = {
   admin: ['PERMCTL_ADMIN_KEY'],
   probe: [],
   platform: ['GENESYS_CLIENT_ID', 'GENESYS_CLIENT_SECRET'],
+}
+
+const OPTIONAL: Readonly<Partial<Record<Need, readonly VariableName[]>>> = {
+  platform: ['GENESYS_WRITE_CLIENT_ID', 'GENESYS_WRITE_CLIENT_SECRET'],
+}
+
+/** Whether Vault may have something for these needs that is set nowhere else. */
+export function mayNeedVault(needs: readonly Need[], variables: Variables): boolean {
+  const names = needs.flatMap((need) => [...NEEDED[need], ...(OPTIONAL[need] ?? [])])
+  return names.some((name) => isFromVault(name) && variables.read(name) === undefined)
 }
 
 /** Where the platform is; never guessed. */

@@ -5,6 +5,7 @@ import { ServiceProblem } from './service-problem.ts'
 
 /** Faults of a request that are shown one by one. */
 const SHOWN_FAULTS = 20
+const MAX_LAST_WORDS = 1_000
 
 /**
  * An error on standard error: for people in lines; as one line of JSON where `--output json` or
@@ -24,6 +25,12 @@ export async function reportError(
   const label = stderr.style('red', 'error:')
   const lines = [`${label} ${printableLines(first)}`, ...rest.map((line) => `  ${printable(line)}`)]
   await stderr.write(`${lines.join('\n')}\n`)
+}
+
+/** The one line that is left where nothing else can be relied on any longer. */
+export function lastWords(error: unknown): string {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : 'not an Error'
+  return `error: something went wrong in permctl itself; please report it: ${printable(what.slice(0, MAX_LAST_WORDS))}\n`
 }
 
 function linesOf(error: unknown): readonly string[] {

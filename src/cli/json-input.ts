@@ -12,20 +12,24 @@ export async function readJsonObject(
 
 /** The same for what was read already. */
 export function parseJsonObject(text: string, path: string): Readonly<Record<string, unknown>> {
-  const name = path === '-' ? 'standard input' : path
-  const value = parse(text.replace(/^\ufeff/, ''), name)
+  const value = parseJson(text, path)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Readonly<Record<string, unknown>>
   }
-  throw new Failure('invalid', `${name} is no JSON object`)
+  throw new Failure('invalid', `${nameOf(path)} is no JSON object`)
 }
 
-function parse(text: string, name: string): unknown {
+/** Whatever JSON a text is, as a whole. Throws `invalid` that names the file. */
+export function parseJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text.replace(/^\ufeff/, ''))
   } catch (error) {
     // Only the place: the parser quotes what stands there, which may be a secret in a wrong file.
     const [place = ''] = / at position \d+( \(line \d+ column \d+\))?/.exec(String(error)) ?? []
-    throw new Failure('invalid', `${name} is no JSON${place}`)
+    throw new Failure('invalid', `${nameOf(path)} is no JSON${place}`)
   }
+}
+
+function nameOf(path: string): string {
+  return path === '-' ? 'standard input' : path
 }

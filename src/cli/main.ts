@@ -1,9 +1,17 @@
 #!/usr/bin/env node
 import { fstatSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import { lastWords } from './error-report.ts'
+import { EXIT } from './exit-codes.ts'
 import { fileSink } from './file-sink.ts'
 import { Interruption } from './interruption.ts'
 import { runCommandLine } from './run-command-line.ts'
+
+// Node would end with 1, which says "denied"; an unhandled rejection comes here too.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(lastWords(error))
+  process.exit(EXIT.upstream)
+})
 
 const stop = new AbortController()
 const atOnce = new AbortController()

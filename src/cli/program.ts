@@ -59,7 +59,7 @@ export function buildProgram(run: Run, write: (text: string) => void): Command {
   addQueues(program, run)
   addAnalytics(program, run)
   addAuth(program, run)
-  addCompletion(program)
+  addCompletion(program, write)
   addExamples(program, ['permctl check alice@example.com routing:queue:view', 'permctl health'])
   return program.addHelpText('after', EXIT_CODES)
 }

@@ -10,6 +10,9 @@ type Found = {
   readonly divisionIds: ReadonlyMap<string, string>
 }
 
+/** Users that are looked up at the same time: the admin plane takes some twenty requests a second. */
+const LOOK_UPS = 4
+
 /**
  * Opens the check plane, and the admin plane where something is named otherwise than by id: each of
  * those is looked up once. Throws when one of them cannot be found.
@@ -27,12 +30,19 @@ export async function openNamed(
     return { ...(await session.connect(['check'])), userIds, divisionIds }
   }
   const { check, admin } = await session.connect(['check', 'admin'])
-  for (const [index, user] of namedUsers.entries()) {
-    if (namedUsers.length > 1) {
-      session.progress.show(`looking up user ${index + 1} of ${namedUsers.length}`)
+  const left = namedUsers.values()
+  let looked = 0
+  const lookUp = async (): Promise<void> => {
+    // One queue for all: each takes the next.
+    for (const user of left) {
+      if (namedUsers.length > 1) {
+        session.progress.show(`looking up users: ${looked} of ${namedUsers.length}`)
+      }
+      userIds.set(user, await findUserId(admin, user))
+      looked += 1
     }
-    userIds.set(user, await findUserId(admin, user))
   }
+  await Promise.all(Array.from({ length: LOOK_UPS }, lookUp))
   for (const name of namedDivisions) divisionIds.set(name, await findDivisionId(admin, name))
   return { check, userIds, divisionIds }
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { Failure } from '../domain/failure.ts'
-import { reportError } from './error-report.ts'
+import { lastWords, reportError } from './error-report.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
@@ -9,14 +9,26 @@ import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './session.ts'
 
-/** Parses the words behind `permctl`, does what they say, and gives the code to end with. */
+/**
+ * Parses the words behind `permctl`, does what they say, and gives the code to end with. Never
+ * throws: what Node itself ends with is 1, which would say "denied".
+ */
 export async function runCommandLine(
   words: readonly string[],
   surroundings: Surroundings,
 ): Promise<number> {
+  try {
+    return await runReported(words, surroundings)
+  } catch (error) {
+    surroundings.stderr.write(lastWords(error))
+    return EXIT.upstream
+  }
+}
+
+async function runReported(words: readonly string[], surroundings: Surroundings): Promise<number> {
   const stderr = new OutputStream(surroundings.stderr)
   const stdout = new OutputStream(surroundings.stdout)
-  const helps: string[] = []
+  const texts: string[] = []
   let exitCode: number = EXIT.done
   let opened: Session | undefined
   const program = buildProgram(
@@ -26,7 +38,7 @@ export async function runCommandLine(
       opened = session
       exitCode = await work(session)
     },
-    (text) => void helps.push(text),
+    (text) => void texts.push(text),
   )
   const { atOnce } = surroundings
   atOnce.addEventListener('abort', () => {
@@ -34,10 +46,10 @@ export async function runCommandLine(
     stderr.writeAtOnce(farewell(atOnce.reason as Interruption, opened?.resumption))
   })
   try {
-    await program.parseAsync(words, { from: 'user' }).catch(async (error: unknown) => {
+    await program.parseAsync(words, { from: 'user' }).catch((error: unknown) => {
       if (!isHelp(error)) throw error
-      await stdout.write(helps.join(''))
     })
+    await stdout.write(texts.join(''))
     await stdout.flush()
   } catch (error) {
     const failure = failureOf(error, opened?.resumption)

@@ -4,16 +4,20 @@ import type { Dispatcher } from 'undici'
 import { Failure } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Secret } from '../domain/secret.ts'
+import { adviseOnConnection } from './connection-advice.ts'
 import { reader } from './service-answer.ts'
 import type { Reader } from './service-answer.ts'
 import { problemOf } from './service-problem.ts'
 import type { Plane } from './service-problem.ts'
 import { systemCode } from './system-code.ts'
 
-/** Exchanges of one read at most. */
+/** Exchanges of one read at most, those apart that a rate refused. */
 const MAX_ATTEMPTS = 3
 /** Whoever is told to wait longer is told so, and not kept waiting. */
 const MAX_PAUSE_SECONDS = 10
+/** So long is waited, all in all, for a rate to have room again. */
+const MAX_RATE_WAIT_MS = 5 * 60_000
+const LEAST_RATE_PAUSE_SECONDS = 0.25
 const MAX_PAGE = 1_000
 /** Error codes of connections that ended under a request: a read may simply be sent again. */
 const BROKEN_CONNECTION = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
@@ -173,13 +177,18 @@ export class ServiceClient {
     sent: Sent,
     attempts: Attempts,
   ): Promise<{ readonly status: number; readonly value: Value }> {
-    for (let attempt = 1; ; attempt++) {
+    const giveUpAt = performance.now() + MAX_RATE_WAIT_MS
+    for (let attempt = 1; ;) {
       try {
         const { status, body } = await this.#exchange(method, path, sent)
         return { status, value: read(body, `the answer to ${method} ${path}`) }
       } catch (error) {
-        const pause = attempt < attempts.most ? pauseAfter(error, attempts) : undefined
+        // A rate says when there is room: that is bounded by time, and no attempt that failed.
+        const isLimited = isRateLimited(error) && performance.now() < giveUpAt
+        const mayRepeat = attempts.most > 1 && (isLimited || attempt < attempts.most)
+        const pause = mayRepeat ? pauseAfter(error, attempts) : undefined
         if (pause === undefined) throw error
+        if (!isLimited) attempt += 1
         this.#options.onWait(`${(error as Failure).message}; asking again in ${pause} s`)
         const { signal } = this.#options
         await delay(pause * 1_000, undefined, { signal }).catch(() => signal.throwIfAborted())
@@ -190,8 +199,14 @@ export class ServiceClient {
   async #exchange(method: 'GET' | 'POST', path: string, sent: Sent): Promise<Answer> {
     const exchange = this.#begin(sent)
     try {
-      const { statusCode: status, body } = await this.#request(method, path, sent, exchange)
-      return { status, body: parseJson(await body.text()) }
+      const {
+        statusCode: status,
+        headers,
+        body,
+      } = await this.#request(...([method, path, sent, exchange] as const))
+      const value = parseJson(await body.text())
+      if (value === undefined) throw this.#notJson(headers['content-type']?.toString())
+      return { status, body: value }
     } catch (error) {
       throw this.#failureOf(error, exchange)
     }
@@ -225,8 +240,13 @@ export class ServiceClient {
     const { statusCode: status, headers } = response
     if (status >= 200 && status < 300) return response
     const body = parseJson(await response.body.text())
-    const retryAfter = headers['retry-after']?.toString()
-    throw problemOf({ status, body, retryAfter }, { plane, origin: url.origin, requestId })
+    const answer = {
+      ...{ status, body },
+      retryAfter: headers['retry-after']?.toString(),
+      location: headers['location']?.toString(),
+      contentType: headers['content-type']?.toString(),
+    }
+    throw problemOf(answer, { plane, origin: url.origin, requestId })
   }
 
   /** What went wrong, as a failure; throws the signal's reason when that was it. */
@@ -247,6 +267,14 @@ export class ServiceClient {
     }
   }
 
+  /** A success that is not of the service: a portal, a proxy's own page. */
+  #notJson(type = 'no content type'): Failure {
+    const { plane, url } = this.#options
+    const advice = `does PERMCTL_${plane.toUpperCase()}_URL lead to the service?`
+    const message = `the ${plane} plane at ${url.origin} answered no JSON (${type.slice(0, 100)}): ${advice}`
+    return new Failure('upstream-broken', message)
+  }
+
   /** Only a code is told: what the library throws may hold the request. */
   #unreachable(error: unknown, timeoutMs: number | undefined): Failure {
     const { plane, url } = this.#options
@@ -259,7 +287,8 @@ export class ServiceClient {
     if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
       return new Failure('upstream-broken', `${where} answered more than can be taken`)
     }
-    const advice = `is the service running, and PERMCTL_${plane.toUpperCase()}_URL its address?`
+    const variable = `PERMCTL_${plane.toUpperCase()}_URL`
+    const advice = adviseOnConnection(code, { variable, url, authority: 'NODE_EXTRA_CA_CERTS' })
     const retry = BROKEN_CONNECTION.has(code) ? { retryAfterSeconds: 1 } : {}
     return new Failure('upstream-busy', `${where} cannot be reached (${code}): ${advice}`, retry)
   }
@@ -272,7 +301,11 @@ function pauseAfter(error: unknown, { mayRepeat }: Attempts): number | undefined
   if (!(error instanceof Failure) || !mayRepeat(error)) return undefined
   const { retryAfterSeconds: seconds } = error
   if (seconds === undefined || seconds > MAX_PAUSE_SECONDS) return undefined
-  return Math.max(seconds, 0)
+  return Math.max(seconds, isRateLimited(error) ? LEAST_RATE_PAUSE_SECONDS : 0)
+}
+
+function isRateLimited(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'rate-limited'
 }
 
 function queryText(query: Query = {}): string {

@@ -24,6 +24,12 @@ const CODES: ReadonlySet<string> = new Set<FailureCode>([
   'upstream-broken',
 ])
 
+/** Characters of a text in an error answer that are shown: whoever answers decides what stands there. */
+const MAX_TEXT = 1_000
+const MAX_FAULTS = 1_000
+/** What the service's router says: it stands at another path, or this is the other plane. */
+const NO_SUCH_PATH = 'there is no such path'
+
 /** Why the service did not do it, and the request id under which its log tells more. */
 export class ServiceProblem extends Failure {
   readonly requestId: string
@@ -34,45 +40,74 @@ export class ServiceProblem extends Failure {
   }
 }
 
-/** An error answer (RFC 9457 of the service, or whatever stands before it) as a failure. */
-export function problemOf(
-  answer: {
-    readonly status: number
-    readonly body: unknown
-    readonly retryAfter: string | undefined
-  },
-  at: { readonly plane: Plane; readonly origin: string; readonly requestId: string },
-): ServiceProblem {
-  const body = (typeof answer.body === 'object' && answer.body) || {}
-  const { type, title, detail, field, errors, retryAfterSeconds, upstream } = body as Problem
-  const name = typeof type === 'string' ? type.replace(TYPE_PREFIX, '') : ''
-  const code = CODES.has(name) ? (name as FailureCode) : codeOfStatus(answer.status)
-  const what = [detail, title].find((text) => typeof text === 'string' && text !== '')
-  const seconds = Number(retryAfterSeconds ?? (answer.retryAfter || NaN))
-  const details = {
-    field: typeof field === 'string' ? field : undefined,
-    faults: Array.isArray(errors) ? (errors as Fault[]) : undefined,
-    retryAfterSeconds: Number.isFinite(seconds) ? seconds : undefined,
-    upstream: upstream as UpstreamAnswer | undefined,
-  }
-  const said = (what as string | undefined) ?? `${at.origin} answered ${answer.status}`
-  const next = advice(code, at.plane, answer.status)
-  return new ServiceProblem(
-    code,
-    next === undefined ? said : `${said}: ${next}`,
-    details,
-    at.requestId,
-  )
+/** An answer that is no success. */
+export type ErrorAnswer = {
+  readonly status: number
+  readonly body: unknown
+  readonly retryAfter: string | undefined
+  readonly location: string | undefined
+  readonly contentType: string | undefined
 }
 
-type Problem = {
-  readonly type?: unknown
-  readonly title?: unknown
-  readonly detail?: unknown
-  readonly field?: unknown
-  readonly errors?: unknown
-  readonly retryAfterSeconds?: unknown
-  readonly upstream?: unknown
+/** Who was asked, and under which id. */
+export type AskedAt = {
+  readonly plane: Plane
+  readonly origin: string
+  readonly requestId: string
+}
+
+/**
+ * An error answer (RFC 9457 of the service, or whatever stands before it) as a failure. What is not
+ * of the shape that the service gives it is left out: a gateway answers as it likes.
+ */
+export function problemOf(answer: ErrorAnswer, at: AskedAt): ServiceProblem {
+  const { type, title, detail, field, errors, retryAfterSeconds, upstream } = membersOf(answer.body)
+  const name = typeof type === 'string' ? type.replace(TYPE_PREFIX, '') : ''
+  const told = CODES.has(name) ? (name as FailureCode) : undefined
+  const isElsewhere = told === 'not-found' && detail === NO_SUCH_PATH
+  // Another command mends nothing there: the URL is wrong.
+  const code = told === undefined || isElsewhere ? codeOfStatus(answer.status) : told
+  const seconds = Number(retryAfterSeconds ?? (answer.retryAfter || NaN))
+  const details = {
+    field: textOf(field),
+    faults: Array.isArray(errors) ? faultsOf(errors) : undefined,
+    retryAfterSeconds: Number.isFinite(seconds) ? seconds : undefined,
+    upstream: upstreamOf(upstream),
+  }
+  const said = textOf(detail) ?? textOf(title) ?? `${at.origin} answered ${answer.status}`
+  const next = advice(code, at, answer)
+  const message = next === undefined ? said : `${said}: ${next}`
+  return new ServiceProblem(code, message, details, at.requestId)
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+function membersOf(body: unknown): Members {
+  return typeof body === 'object' && body !== null ? (body as Members) : {}
+}
+
+/** A text that says something, bounded. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined
+  return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value
+}
+
+function faultsOf(errors: readonly unknown[]): readonly Fault[] | undefined {
+  const faults = errors.slice(0, MAX_FAULTS).flatMap((each): readonly Fault[] => {
+    const { field, message, suggestion } = membersOf(each)
+    const text = textOf(message)
+    if (typeof field !== 'string' || text === undefined) return []
+    const instead = textOf(suggestion)
+    const fault = { field: textOf(field) ?? '', message: text }
+    return [instead === undefined ? fault : { ...fault, suggestion: instead }]
+  })
+  return faults.length > 0 ? faults : undefined
+}
+
+function upstreamOf(value: unknown): UpstreamAnswer | undefined {
+  const { status, code, correlationId } = membersOf(value)
+  if (typeof status !== 'number') return undefined
+  return { status, code: textOf(code) ?? '', correlationId: textOf(correlationId) ?? '' }
 }
 
 /** Where no problem says more: a proxy answered, or a path that the service does not have. */
@@ -85,13 +120,14 @@ function codeOfStatus(status: number): FailureCode {
 }
 
 /** What to do next, where the service cannot know it. */
-function advice(code: FailureCode, plane: Plane, status: number): string | undefined {
-  const upper = plane.toUpperCase()
+function advice(code: FailureCode, { plane }: AskedAt, answer: ErrorAnswer): string | undefined {
+  const url = `PERMCTL_${plane.toUpperCase()}_URL`
+  const key = `PERMCTL_${plane.toUpperCase()}_KEY`
   switch (code) {
     case 'unauthenticated':
-      return `is PERMCTL_${upper}_KEY a key of the ${plane} plane, and PERMCTL_${upper}_URL its URL?`
+      return `is ${key} a key of the ${plane} plane, and ${url} its URL?`
     case 'forbidden':
-      return `the key in PERMCTL_${upper}_KEY must have the scope`
+      return `the key in ${key} must have the scope`
     case 'not-ready':
       return '`permctl health` says how it stands, `permctl rebuild` reads the organisation anew'
     case 'gone':
@@ -100,9 +136,30 @@ function advice(code: FailureCode, plane: Plane, status: number): string | undef
     case 'overloaded':
       return 'wait a little, then run the command again'
     case 'upstream-broken':
-      if (status === 500) return 'the log of the service says more under the request id'
-      return status === 404 ? `is PERMCTL_${upper}_URL the URL of the ${plane} plane?` : undefined
+      return adviceOnAddress(url, plane, answer)
     default:
       return undefined
   }
+}
+
+function adviceOnAddress(
+  url: string,
+  plane: Plane,
+  { status, location, contentType }: ErrorAnswer,
+): string | undefined {
+  if (status >= 300 && status < 400) {
+    const target = textOf(location)
+    const where = target === undefined ? 'elsewhere' : `to ${target}`
+    return `it leads ${where}, and a redirect is not followed with a key: set ${url} to the URL of the ${plane} plane itself`
+  }
+  if (status === 404 || status === 405) {
+    const other = plane === 'admin' ? 'check' : 'admin'
+    return `is ${url} the URL of the ${plane} plane, not of the ${other} plane, with the right path at its end?`
+  }
+  // As proxies say that TLS was expected.
+  if (status === 400) return `does something else stand there, or is it https? Look at ${url}`
+  if (status === 500) return 'the log of the service says more under the request id'
+  return contentType?.includes('html')
+    ? `a web page came: does ${url} lead to the service?`
+    : undefined
 }

@@ -2,10 +2,9 @@ import { createInterface } from 'node:readline/promises'
 import type { Readable } from 'node:stream'
 import type { Agent } from 'undici'
 import { Failure } from '../domain/failure.ts'
-import { Secret } from '../domain/secret.ts'
 import type { RetryCause } from '../genesys/upstream-event.ts'
 import type { Platform } from '../genesys/platform-client.ts'
-import { missingFor, readAddresses } from './connections.ts'
+import { mayNeedVault, missingFor, readAddresses } from './connections.ts'
 import type { Addresses, Need, PlaneAddress } from './connections.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
@@ -13,7 +12,7 @@ import { Interruption } from './interruption.ts'
 import { Output } from './output.ts'
 import type { OutputStream, Sink } from './output-stream.ts'
 import { printable } from './printable.ts'
-import { readProfile } from './profile.ts'
+import { misspeltNames, readProfile } from './profile.ts'
 import { Progress } from './progress.ts'
 import { ServiceClient } from './service-client.ts'
 import type { Plane } from './service-problem.ts'
@@ -70,7 +69,7 @@ export class Session {
     this.#surroundings = surroundings
     this.#options = options
     this.#stderr = stderr
-    this.progress = new Progress(stderr)
+    this.progress = new Progress(stderr, surroundings.env['TERM'])
     const format = options.output ?? (stdout.isTerminal ? 'table' : 'json')
     this.output = new Output(stdout, this.progress, format)
   }
@@ -164,37 +163,22 @@ export class Session {
     const { env, folder } = this.#surroundings
     const { profile } = this.#options
     const warnings: string[] = []
-    const layers = [env]
-    if (profile !== undefined) {
-      layers.unshift(readProfile(profile, folder, (warning) => void warnings.push(warning)))
-    }
+    const warn = (warning: string): void => void warnings.push(warning)
+    const named = profile === undefined ? undefined : readProfile(profile, folder, warn)
     for (const warning of warnings) await this.note(`warning: ${warning}`)
-    const variables = new Variables(layers)
-    let missing = missingFor(needs, variables, this.#options)
-    if (missing.length > 0) {
-      const vault = await this.#readVault(variables)
-      if (vault) variables.addWeakest(vault)
-      missing = missingFor(needs, variables, this.#options)
+    const variables = new Variables(named === undefined ? [env] : [named, env])
+    if (mayNeedVault(needs, variables)) {
+      variables.addVault(await readVault(variables, this.signal, this.#timeoutMs))
     }
+    const missing = missingFor(needs, variables, this.#options)
     const faults = [...variables.faults]
-    if (missing.length > 0) faults.push(`missing: ${missing.join(', ')}`)
+    if (missing.length > 0) {
+      const unknown = named === undefined ? [] : misspeltNames(named)
+      if (unknown.length > 0) faults.push(`not known in .env.${profile}: ${unknown.join(', ')}`)
+      faults.push(`missing: ${missing.join(', ')}`)
+    }
     if (faults.length === 0) return variables
     throw new Failure('invalid', `${faults.join('; ')}. ${WHERE_SETTINGS_COME_FROM}`)
-  }
-
-  /** Undefined where no Vault is named. */
-  async #readVault(variables: Variables): Promise<Layer | undefined> {
-    const address = variables.read('VAULT_ADDR')
-    const path = variables.read('VAULT_PATH')
-    if (address === undefined || path === undefined) return undefined
-    const token = variables.read('VAULT_TOKEN')
-    if (token === undefined) {
-      throw new Failure('invalid', 'VAULT_ADDR and VAULT_PATH are set, VAULT_TOKEN is missing')
-    }
-    const { signal } = this
-    const timeoutMs = this.#timeoutMs
-    const dispatcher = await this.#dispatcher()
-    return readVault({ address, token: new Secret(token), path, dispatcher, signal, timeoutMs })
   }
 
   async #open(need: Need, addresses: Addresses): Promise<Platform | ServiceClient> {

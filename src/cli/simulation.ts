@@ -71,9 +71,14 @@ async function* entriesOf(
 }
 
 /** Whether applying would change anything, or a rule keeps it from doing so. */
-export function makesDifference({ blastRadius, blockedUsers, sunsets }: SimulationHead): boolean {
+export function makesDifference(head: SimulationHead): boolean {
+  return changesAnything(head) || head.blockedUsers > 0
+}
+
+/** Whether applying would change anything. */
+export function changesAnything({ blastRadius, sunsets }: SimulationHead): boolean {
   const { users, clients, grantsAdded, grantsRemoved } = blastRadius
-  return users + clients + grantsAdded + grantsRemoved + blockedUsers + sunsets.length > 0
+  return users + clients + grantsAdded + grantsRemoved + sunsets.length > 0
 }
 
 type Page = SimulationHead & {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import type { OutputStream } from './output-stream.ts'
+import { displayWidth } from './display-width.ts'
 import { printable } from './printable.ts'
 
 /** What stands in a column. A list is one entry a line in a terminal. */
@@ -9,7 +10,7 @@ export type Column<Row> = {
   /** Heading of tables and of CSV. */
   readonly name: string
   readonly value: (row: Row) => Cell
-  /** Cut to the width of a terminal only when nothing else is left: part of an id is of no use. */
+  /** Never cut to the width of a terminal: part of an id or of a permission is of no use. */
   readonly whole?: true
 }
 
@@ -34,8 +35,8 @@ const BARE = {
 }
 
 /**
- * Rows under headings. On a terminal cut to its width and without columns that are empty; elsewhere
- * one line a row and nothing cut.
+ * Rows under headings. On a terminal cut to its width and without columns that are empty; one below
+ * the other where the columns have no room beside each other. Elsewhere one line a row, nothing cut.
  */
 export function renderTable<Row>(
   rows: readonly Row[],
@@ -47,12 +48,14 @@ export function renderTable<Row>(
     : columns
   const cells = rows.map((row) => shown.map(({ value }) => show(value(row), stream)))
   const head = shown.map(({ name }) => name)
-  const styled = head.map((name) => stream.style('bold', name))
   const whole = shown.map((column) => column.whole === true)
-  return lay([styled, ...cells], widthsOf([head, ...cells], stream.columns, whole))
+  const widths = fit(naturalWidths([head, ...cells]), stream.columns, whole)
+  if (!widths) return rows.map((row) => renderRecord(row, shown, stream)).join('\n')
+  const styled = head.map((name) => stream.style('bold', name))
+  return lay([styled, ...cells], widths)
 }
 
-/** One thing: a line for each column that has something in it. */
+/** One thing: a line for each column that has something in it, nothing cut. */
 export function renderRecord<Value>(
   value: Value,
   columns: readonly Column<Value>[],
@@ -60,9 +63,8 @@ export function renderRecord<Value>(
 ): string {
   const lines = columns.map(({ name, value: read }) => [name, show(read(value), stream)] as const)
   const filled = lines.filter(([, text]) => text !== '')
-  const widths = widthsOf(filled, stream.columns, [true, false])
   const styled = filled.map(([name, text]) => [stream.style('bold', name), text])
-  return lay(styled, widths)
+  return lay(styled, naturalWidths(filled))
 }
 
 /** A cell as text; `between` stands between the entries of a list. */
@@ -88,48 +90,43 @@ function lay(cells: readonly (readonly string[])[], widths: readonly number[]): 
   return lines.map((line) => `${line.trimEnd()}\n`).join('')
 }
 
-/** Natural widths; on a terminal the widest columns give way until all fit, whole ones last. */
-function widthsOf(
-  cells: readonly (readonly string[])[],
-  available: number | undefined,
-  whole: readonly boolean[],
-): readonly number[] {
-  const widths = whole.map(() => 0)
+function naturalWidths(cells: readonly (readonly string[])[]): readonly number[] {
+  const widths: number[] = []
   for (const row of cells) {
     for (const [index, text] of row.entries()) {
       const width = Math.max(...text.split('\n').map(displayWidth))
       widths[index] = Math.max(widths[index] ?? 0, width)
     }
   }
+  return widths
+}
+
+/**
+ * Widths with which all columns have room on a terminal: the widest give way, whole ones never.
+ * Undefined where that is not enough.
+ */
+function fit(
+  natural: readonly number[],
+  available: number | undefined,
+  whole: readonly boolean[],
+): readonly number[] | undefined {
+  const widths = [...natural]
   if (available === undefined) return widths
   let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available
-  for (const yielding of [false, true]) {
-    while (excess > 0) {
-      const widest = widestOf(widths, whole, yielding)
-      if (widest < 0) break
-      widths[widest] = (widths[widest] ?? 0) - 1
-      excess -= 1
-    }
+  for (; excess > 0; excess -= 1) {
+    const widest = widestOf(widths, whole)
+    if (widest < 0) return undefined
+    widths[widest] = (widths[widest] ?? 0) - 1
   }
   return widths
 }
 
 /** The widest column that may still give way; -1 when there is none. */
-function widestOf(widths: readonly number[], whole: readonly boolean[], yielding: boolean): number {
+function widestOf(widths: readonly number[], whole: readonly boolean[]): number {
   let widest = -1
   for (const [index, width] of widths.entries()) {
-    if (whole[index] !== yielding || width <= LEAST_WIDTH) continue
+    if (whole[index] === true || width <= LEAST_WIDTH) continue
     if (width > (widths[widest] ?? 0)) widest = index
   }
   return widest
-}
-
-/** Of signs that take two places; a rare one that is missed costs the cell its last sign. */
-const WIDE =
-  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]/u
-
-function displayWidth(text: string): number {
-  let width = 0
-  for (const sign of text) width += WIDE.test(sign) ? 2 : 1
-  return width
 }

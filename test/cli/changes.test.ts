@@ -116,6 +116,34 @@ test('permctl changes', async (t) => {
     t.equal((JSON.parse(stdout) as Batch[]).length, 2)
   })
 
+  await t.test('the same line again tells that things are no longer so', async (t) => {
+    const grant = `${HEADINGS}${users.olivia},grant,Agent,Support\n`
+    const first = await apply(grant, '--comment', 'again')
+    t.equal(first.code, 0, first.stderr)
+    const { id } = JSON.parse(first.stdout) as Batch
+    const taken = `${HEADINGS}${users.olivia},revoke,Agent,Support\n`
+    t.equal((await apply(taken)).code, 0)
+    const gone = await apply(grant, '--comment', 'again')
+    t.equal(gone.code, 1, gone.stderr)
+    t.match(gone.stderr, /accepted before, but no longer so: --key NAME applies it again/)
+    t.equal((JSON.parse(gone.stdout) as Batch).id, id)
+    const restored = await apply(grant, '--comment', 'again', '--key', 'again-2')
+    t.equal(restored.code, 0, restored.stderr)
+    t.equal((await apply(grant, '--comment', 'again')).code, 0, 'it is so once more')
+    const { id: last } = JSON.parse(restored.stdout) as Batch
+    t.equal((await permctl([...CHANGES, 'rollback', last, '--yes'], { env })).code, 0)
+    const rolledBack = await apply(grant, '--comment', 'again', '--key', 'again-2')
+    t.equal(rolledBack.code, 1, rolledBack.stderr)
+    t.match(rolledBack.stderr, /no longer so/)
+  })
+
+  await t.test('a list with something behind it is no list', async (t) => {
+    const update = { userId: users.olivia, grant: [{ roleId: 'Agent', divisionId: 'Sales' }] }
+    const { code, stderr } = await apply(`[${JSON.stringify(update)}], "force": true`)
+    t.equal(code, 2)
+    t.match(stderr, /standard input is no JSON at position/)
+  })
+
   await t.test('what breaks a rule is skipped: 3 for nothing, 4 for a part', async (t) => {
     const none = await apply(FORBIDDEN, '--output', 'csv')
     t.equal(none.code, 3)

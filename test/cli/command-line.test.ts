@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { spawnSync } from 'node:child_process'
 import { test } from 'tap'
 import { EXIT } from '../../src/cli/exit-codes.ts'
 import { buildProgram } from '../../src/cli/program.ts'
@@ -112,21 +111,6 @@ test('errors are one line of JSON where JSON was asked for by name', async (t) =
   const { code, stderr } = await permctl(['check', 'a', 'b', '--output', 'ndjson'])
   t.equal(code, 2)
   t.match(JSON.parse(stderr), { error: { code: 'invalid', message: /missing/, exitCode: 2 } })
-})
-
-test('completion offers commands, options and choices, in a script that each shell takes', async (t) => {
-  const words = await permctl(['complete', '--', 'w'])
-  t.match(words.stdout, /^who-can\t/m)
-  const options = await permctl(['complete', '--', 'who-can', '--'])
-  t.match(options.stdout, /^--division\t/m)
-  for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
-    const { code, stdout } = await permctl(['completion', shell])
-    t.equal(code, 0)
-    t.match(stdout, /permctl/, shell)
-  }
-  const { stdout } = await permctl(['completion', 'bash'])
-  t.equal(spawnSync('bash', ['-n'], { input: stdout }).status, 0)
-  t.equal((await permctl(['completion', 'tcsh'])).code, 2)
 })
 
 /** Cells of the table in docs/permctl.md whose first heading this is. */

@@ -18,6 +18,11 @@ function rebuild(state: string): object {
   }
 }
 
+function delivery(id: string, state: string): object {
+  const createdAt = '2026-11-21T12:00:00.000Z'
+  return { id, state, target: 'm', event: 'e', attempts: 3, createdAt }
+}
+
 function entry(userId: string): object {
   return {
     ...{ userId, userName: userId, blocked: false, divisions: [] },
@@ -34,6 +39,42 @@ test('work goes on to be followed while the service is gone for a moment', async
   const { code, stderr } = await permctl(['rebuild'], { env: envOf(stub.url) })
   t.equal(code, 0, stderr)
   t.ok(stub.seen.length >= 6)
+})
+
+test('a service that was started anew knows no rebuild: 3, and what comes of it', async (t) => {
+  const stub = await startStub(t, (request, response, count) => {
+    if (request.method === 'POST') return sendJson(response, rebuild('running'), 202)
+    if (count < 4) return sendJson(response, rebuild('running'))
+    const type = 'urn:genesys-permission-check:problem:not-found'
+    sendJson(response, { type, detail: 'there is no rebuild r1', status: 404 }, 404)
+  })
+  const { code, stderr } = await permctl(['rebuild'], { env: envOf(stub.url) })
+  t.equal(code, 3)
+  t.match(stderr, /started anew while rebuild r1 ran.*it rebuilds at its start/)
+  t.notMatch(stderr, /goes on in the service/)
+  const never = await permctl(['rebuild', 'status', 'r1', '--wait'], { env: envOf(stub.url) })
+  t.equal(never.code, 2, 'what was never there is another mistake')
+})
+
+test('retrying all that is dead tells what was done before it broke off', async (t) => {
+  const items = ['a', 'b', 'c'].map((id) => delivery(id, 'dead'))
+  let broken = /\/b\//
+  const stub = await startStub(t, (request, response) => {
+    const { url = '' } = request
+    if (request.method === 'GET') return sendJson(response, { items })
+    if (broken.test(url)) return sendJson(response, {}, 502)
+    sendJson(response, delivery('a', 'pending'))
+  })
+  const words = ['deliveries', 'retry', '--all-dead']
+  const part = await permctl(words, { env: envOf(stub.url) })
+  t.equal(part.code, 4, part.stderr)
+  t.match(JSON.parse(part.stdout), [{ id: 'a', state: 'pending' }])
+  t.match(part.stderr, /^b: .*answered 502\n2 are left as they were/)
+  t.notOk(stub.seen.some(({ path }) => path.includes('/c/')))
+  broken = /./
+  const none = await permctl(words, { env: envOf(stub.url) })
+  t.equal(none.code, 3, 'nothing was done')
+  t.equal(none.stdout, '')
 })
 
 test('what is no answer to a look ends the following, and says how to look again', async (t) => {

@@ -73,7 +73,16 @@ test('the packed package', { timeout: 300_000 }, async (t) => {
   await t.test('holds what runs, and neither sources nor tests', async (t) => {
     const root = join(path, 'node_modules/genesys-permission-check')
     const names = await readdir(root)
-    t.same(names.toSorted(), ['LICENSE', 'README.md', 'bin', 'dist', 'openapi', 'package.json'])
+    t.same(names.toSorted(), [
+      'LICENSE',
+      'README.md',
+      'bin',
+      'dist',
+      'docs',
+      'openapi',
+      'package.json',
+    ])
+    t.same((await readdir(join(root, 'docs'))).toSorted(), ['permctl.md', 'recipes.md'])
     const files = await readdir(join(root, 'dist'), { recursive: true })
     t.same(
       files.filter((name) => name.endsWith('.ts')),

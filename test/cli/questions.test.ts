@@ -185,19 +185,31 @@ test('commands that ask', async (t) => {
   await t.test('who-can: a table on a terminal, cut to its width', async (t) => {
     using terminal = permctlInTerminal(['who-can', VIEW, '--division', 'Sales'], {
       env,
-      columns: 60,
+      columns: 80,
     })
     t.equal(await terminal.exited, 0, terminal.shown())
     const lines = terminal.shown().trimEnd().split('\n')
     t.match(lines[0], /^name +email +kind +by +id$/)
     t.ok(
-      lines.every((line) => line.length <= 60),
+      lines.every((line) => line.length <= 80),
       lines.join('\n'),
     )
     t.ok(
       lines.some((line) => line.includes('…')),
       'something was cut',
     )
+  })
+
+  await t.test('a narrow terminal gets one thing below the other, and nothing cut', async (t) => {
+    const words = ['who-can', VIEW, '--division', 'Sales']
+    using terminal = permctlInTerminal(words, { env, columns: 44 })
+    t.equal(await terminal.exited, 0, terminal.shown())
+    t.match(terminal.shown(), /^name +Alice Adler\nemail +alice\.adler@small\.example\n/m)
+    t.match(terminal.shown(), new RegExp(`^id +${users.alice}\n\nname `, 'm'))
+    t.notMatch(terminal.shown(), /…/)
+    using listed = permctlInTerminal(['permissions', users.ivan], { env, columns: 60 })
+    t.equal(await listed.exited, 0, listed.shown())
+    t.match(listed.shown(), /^routing:queue:view /m)
   })
 
   await t.test('who-can: names never act on a terminal or a spreadsheet', async (t) => {

@@ -19,6 +19,15 @@ test('permctl rebuild', async (t) => {
     t.equal(stderr, '', 'no progress in a pipe')
   })
 
+  await t.test('--dry-run starts nothing', async (t) => {
+    const { code, stdout, stderr } = await permctl(['rebuild', '--dry-run'], { env })
+    t.equal(code, 1, stderr)
+    t.match(stderr, /would read the whole organisation again/)
+    t.match(JSON.parse(stdout), { dryRun: true, revision: 2 })
+    const { body } = await served.caller.admin('/admin/v1/matrix')
+    t.match(body, { matrix: { revision: 2 } })
+  })
+
   await t.test('--no-wait only starts it, and status follows it', async (t) => {
     served.simulator.faults.add({
       kind: 'slow',

@@ -46,6 +46,36 @@ test('a read that meets a busy service is asked again, a few times', async (t) =
   t.equal(later.seen.length, 1, 'nobody is kept waiting for an hour')
 })
 
+test('many users are looked up beside each other, as a rate has room', async (t) => {
+  const waiting: (() => void)[] = []
+  const refused = new Map<string, number>()
+  const stub = await startStub(t, (request, response) => {
+    if (request.method === 'POST') {
+      const results = Array.from({ length: 12 }, () => ({ allowed: true }))
+      return sendJson(response, { revision: 1, results })
+    }
+    const email = new URL(request.url ?? '', 'http://stub').searchParams.get('q') ?? ''
+    const times = refused.get(email) ?? 0
+    refused.set(email, times + 1)
+    // More often than a read that fails is repeated.
+    if (email === 'u0@small.example' && times < 5) {
+      return sendJson(response, {}, 429, { 'retry-after': '0' })
+    }
+    // Each is answered once another one waits beside it.
+    waiting.push(() => {
+      sendJson(response, { items: [{ id: email, kind: 'user', email, state: 'active' }] })
+    })
+    if (waiting.length > 1) for (const answer of waiting.splice(0)) answer()
+  })
+  const lines = Array.from({ length: 12 }, (_, index) => `u${index}@small.example,x:y:z\n`)
+  const { code, stderr } = await permctl(['check', '--file', '-'], {
+    stdin: `user,permission\n${lines.join('')}`,
+    ...envOf(stub.url, { PERMCTL_ADMIN_URL: stub.url, PERMCTL_ADMIN_KEY: 'the-key' }),
+  })
+  t.equal(code, 0, stderr)
+  t.equal(refused.get('u0@small.example'), 6)
+})
+
 test('a connection that ends under a read is made again', async (t) => {
   const stub = await startStub(t, (request, response, count) => {
     if (count === 1) request.socket.destroy()
@@ -89,6 +119,66 @@ test('what is wrong with a request is 2, field by field', async (t) => {
   const { code, stderr } = await permctl(CHECK, envOf(stub.url))
   t.equal(code, 2)
   t.match(stderr, /^error: no\n {2}checks\/0\/userId: is odd; try another\n {2}request id permctl-/)
+})
+
+test('an error answer of any shape is told, and never ends with 1', async (t) => {
+  const bodies: readonly unknown[] = [
+    { errors: [null], upstream: null },
+    { errors: [{ field: 5, message: {} }, 'x', { field: 'user', message: 'm'.repeat(5_000) }] },
+    { upstream: { status: 'x', correlationId: {} }, detail: {}, title: 'T'.repeat(5_000) },
+    { upstream: 'x', errors: 'x', type: {}, field: {}, retryAfterSeconds: {} },
+    null,
+    [[null]],
+  ]
+  for (const body of bodies) {
+    const stub = await startStub(t, (_request, response) => sendJson(response, body, 502))
+    for (const more of [[], ['-o', 'json']]) {
+      const { code, stdout, stderr } = await permctl([...CHECK, ...more], envOf(stub.url))
+      t.equal(code, 3, JSON.stringify(body))
+      t.equal(stdout, '')
+      t.match(stderr, more.length === 0 ? /^error: / : /^\{"error":/)
+      t.notMatch(stderr, /TypeError|permctl itself/)
+      t.ok(stderr.length < 2_500, 'bounded')
+    }
+  }
+})
+
+test('an address that is not the plane is told with what to look at', async (t) => {
+  type Answer = readonly [number, Readonly<Record<string, string>>, string, RegExp]
+  const problem = { type: 'urn:genesys-permission-check:problem:not-found', status: 404 }
+  const noPath = JSON.stringify({ ...problem, detail: 'there is no such path' })
+  const json = { 'content-type': 'application/problem+json' }
+  const html = { 'content-type': 'text/html; charset=utf-8' }
+  const answers: readonly Answer[] = [
+    [404, json, noPath, /is PERMCTL_CHECK_URL the URL of the check plane, not of the admin plane/],
+    [405, json, '{}', /is PERMCTL_CHECK_URL the URL of the check plane/],
+    [
+      302,
+      { location: 'https://login.example/' },
+      '',
+      /leads to https:\/\/login\.example\/.*set PERM/,
+    ],
+    [200, html, '<h1>Sign in</h1>', /text\/html.*does PERMCTL_CHECK_URL lead to the service/],
+    [504, html, '<h1>Late</h1>', /answered 504/],
+    [
+      400,
+      html,
+      'The plain HTTP request was sent to HTTPS port',
+      /is it https\? Look at PERMCTL_CHE/,
+    ],
+  ]
+  for (const [status, headers, body, words] of answers) {
+    const stub = await startStub(t, (_request, response) => {
+      response.writeHead(status, headers).end(body)
+    })
+    const { code, stderr } = await permctl(CHECK, envOf(stub.url))
+    t.equal(code, 3, stderr)
+    t.match(stderr, words)
+  }
+  const plain = await startStub(t, (_request, response) => sendJson(response, ALLOWED))
+  const { code, stderr } = await permctl(CHECK, envOf(plain.url.replace('http:', 'https:')))
+  t.equal(code, 3)
+  t.match(stderr, /speaks no TLS: is PERMCTL_CHECK_URL http, not https\?/)
 })
 
 test('a failure of the platform comes with its correlation id', async (t) => {
@@ -135,6 +225,26 @@ test('a reader that goes away ends a listing quietly', async (t) => {
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
     t.equal(code, 0, format)
     t.equal(stderr, '', format)
+  }
+})
+
+test('check --file decides to the end though nobody reads any longer', async (t) => {
+  for (const allowed of [false, true]) {
+    const stub = await startStub(t, (_request, response, count) => {
+      const results = Array.from({ length: 1_000 }, (_, index) => {
+        return { allowed: allowed || count < 4 || index < 999 }
+      })
+      sendJson(response, { revision: 1, results })
+    })
+    const words = ['check', '--file', '-', '-o', 'ndjson']
+    const child = startPermctl(words, envOf(stub.url))
+    t.teardown(() => child.kill('SIGKILL'))
+    child.stdin.end(`user,permission\n${'some-id,routing:queue:view\n'.repeat(4_000)}`)
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')])
+    t.equal(code, allowed ? 0 : 1, stderr)
+    t.equal(stub.seen.length, 4)
   }
 })
 

@@ -1,21 +1,23 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
 import { Interruption } from '../../src/cli/interruption.ts'
 import { OutputStream } from '../../src/cli/output-stream.ts'
 import { Session } from '../../src/cli/session.ts'
 import type { GlobalOptions } from '../../src/cli/global-options.ts'
+import type { Layer } from '../../src/cli/variables.ts'
 
 type Place = 'terminal' | 'pipe'
 
 /** A session with streams that stand for a terminal or a pipe. */
-function openSession(place: Place, options: Partial<GlobalOptions> = {}) {
+function openSession(place: Place, options: Partial<GlobalOptions> = {}, env: Layer = {}) {
   const stream = () =>
     Object.assign(new PassThrough(), { isTTY: place === 'terminal', columns: 40 })
   const [stdin, stdout, stderr] = [stream(), stream(), stream()]
   const stop = new AbortController()
   const { signal } = stop
-  const surroundings = { env: {}, folder: '/', stdin, stdout, stderr, signal, atOnce: signal }
+  const surroundings = { env, folder: '/', stdin, stdout, stderr, signal, atOnce: signal }
   const session = new Session(
     surroundings,
     { timeout: 1, ...options },
@@ -66,6 +68,32 @@ test('progress is shown on a terminal only, and is gone before results', async (
   piped.session.progress.show('half way')
   piped.stderr.end()
   t.equal(await text(piped.stderr), '')
+})
+
+test('progress is cut to what has room, and is not for terminals that keep every line', async (t) => {
+  const wide = openSession('terminal')
+  wide.session.progress.show('日'.repeat(30))
+  wide.stderr.end()
+  t.equal(await text(wide.stderr), `\r\u001b[2K${'日'.repeat(19)}`)
+  const dumb = openSession('terminal', {}, { TERM: 'dumb' })
+  dumb.session.progress.show('half way')
+  dumb.stderr.end()
+  t.equal(await text(dumb.stderr), '')
+})
+
+test('columns are as wide as what stands in them', async (t) => {
+  const { session, stdout } = openSession('terminal', { output: 'table' })
+  const rows = [
+    { name: '日本', id: 'b' },
+    { name: 'e\u0301a', id: 'c' },
+  ]
+  await session.output.rows(rows, [
+    { name: 'name', value: ({ name }) => name },
+    { name: 'id', value: ({ id }) => id },
+  ])
+  stdout.end()
+  const lines = stripVTControlCharacters(await text(stdout)).split('\n')
+  t.same(lines, ['name  id', '日本  b', 'e\u0301a    c', ''])
 })
 
 test('every form holds what the others hold', async (t) => {

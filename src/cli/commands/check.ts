@@ -44,7 +44,7 @@ export function addCheck(program: Command, run: Run): void {
 
 const COLUMNS: readonly Column<Decision>[] = [
   { name: 'user', value: ({ user }) => user },
-  { name: 'permission', value: ({ permission }) => permission },
+  { name: 'permission', value: ({ permission }) => permission, whole: true },
   { name: 'division', value: ({ division }) => division },
   { name: 'allowed', value: ({ allowed }) => allowed },
   { name: 'reason', value: ({ reason }) => reason },
@@ -87,13 +87,25 @@ async function checkFile(session: Session, file: string, asked: Asked): Promise<
     throw new Failure('invalid', message)
   }
   const checks = readChecks(await readInput(session, file), asked.division)
-  let denied = 0
+  const decisions = decide(session, checks)
+  let [answered, denied] = [0, 0]
+  // By hand: a listing that ends early, because nobody reads it, must not end the deciding.
   const counted = async function* (): AsyncGenerator<Decision> {
-    for await (const decision of decide(session, checks)) {
-      if (!decision.allowed) denied += 1
-      yield decision
+    for (;;) {
+      const next = await decisions.next()
+      if (next.done === true) return
+      answered += 1
+      if (!next.value.allowed) denied += 1
+      yield next.value
     }
   }
   await session.output.rows(counted(), COLUMNS)
+  // The exit code is of all checks; it is known once one is denied.
+  if (denied === 0) {
+    for await (const { allowed } of counted()) if (!allowed) return EXIT.denied
+  }
+  if (denied === 0 && answered < checks.length) {
+    throw new Failure('upstream-broken', 'not every check was answered')
+  }
   return denied === 0 ? EXIT.done : EXIT.denied
 }

@@ -90,10 +90,22 @@ async function retryDeliveries(
   const { admin } = await session.connect(['admin'])
   if (id === undefined) return await retryDead(session, admin, dryRun === true)
   if (dryRun === true) {
-    throw new Failure('invalid', '--dry-run is for --all-dead: `permctl deliveries list` shows one')
+    const found = await findUnarrived(admin, id)
+    await session.output.document(found, { columns: COLUMNS })
+    return EXIT.denied
   }
   await session.output.document(await retryOne(admin, id), { columns: COLUMNS })
   return EXIT.done
+}
+
+/** The delivery that would be retried; throws what retrying it would. */
+async function findUnarrived(admin: ServiceClient, id: string): Promise<Delivery> {
+  for await (const delivery of admin.items(PATH, readDelivery)) {
+    if (delivery.id !== id) continue
+    if (delivery.state !== 'delivered') return delivery
+    throw new Failure('conflict', `the delivery ${id} has arrived: it would not be retried`)
+  }
+  throw new Failure('not-found', `there is no delivery ${id}`)
 }
 
 async function retryOne(admin: ServiceClient, id: string): Promise<Delivery> {
@@ -117,13 +129,21 @@ async function retryDead(
   let missed = 0
   for (const [index, { id }] of dead.entries()) {
     session.progress.show(`deliveries: ${index} of ${dead.length}`)
-    session.resumeWith(`${index} were retried: running the command again retries the others`)
+    session.resumeWith(
+      `${retried.length} were retried: running the command again retries the others`,
+    )
     try {
       retried.push(await retryOne(admin, id))
     } catch (error) {
-      if (!(error instanceof Failure) || !PASSED_BY.has(error.code)) throw error
+      if (!(error instanceof Failure)) throw error
+      const isPassed = PASSED_BY.has(error.code)
+      if (!isPassed && retried.length === 0) throw error
       missed += 1
       await session.note(`${id}: ${error.message}`)
+      if (isPassed) continue
+      const left = dead.length - index
+      await session.note(`${left} are left as they were: running the command again retries them`)
+      break
     }
   }
   await session.output.rows(retried, COLUMNS)

@@ -37,7 +37,7 @@ async function permissions(
   const path = `/api/v1/users/${encodeURIComponent(userId)}/permissions`
   const held = check.items(path, readHeld, { query: { divisionId }, limit })
   await session.output.rows(held, [
-    { name: 'permission', value: ({ permission }) => permission },
+    { name: 'permission', value: ({ permission }) => permission, whole: true },
     { name: 'conditional', value: ({ conditional }) => (conditional ? 'yes' : '') },
     { name: 'by', value: ({ sources }) => sources.map(describePath) },
     { name: 'label', value: ({ label }) => label },

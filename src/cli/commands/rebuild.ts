@@ -1,15 +1,20 @@
 import type { Command } from 'commander'
+import { Failure } from '../../domain/failure.ts'
 import type { Rebuild } from '../../domain/rebuild.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { follow } from '../follow.ts'
-import { addExamples } from '../global-options.ts'
+import { addDryRun, addExamples } from '../global-options.ts'
 import { reader, requireWord } from '../service-answer.ts'
 import type { Reader } from '../service-answer.ts'
 import type { ServiceClient } from '../service-client.ts'
 import type { Run, Session } from '../session.ts'
 
-type Options = { readonly allowShrink?: boolean; readonly wait: boolean }
+type Options = {
+  readonly allowShrink?: boolean
+  readonly dryRun?: boolean
+  readonly wait: boolean
+}
 
 const PATH = '/admin/v1/rebuilds'
 
@@ -21,6 +26,7 @@ export function addRebuild(program: Command, run: Run): void {
     .option('--allow-shrink', 'take far fewer users or grants for real')
     .option('--no-wait', 'only start it')
     .action((options: Options) => run((session) => rebuild(session, options)))
+  addDryRun(command)
   addExamples(command, [
     'permctl rebuild',
     'permctl rebuild --allow-shrink',
@@ -40,15 +46,19 @@ export function addRebuild(program: Command, run: Run): void {
   ])
 }
 
-async function rebuild(session: Session, { allowShrink, wait }: Options): Promise<ExitCode> {
+async function rebuild(
+  session: Session,
+  { allowShrink, dryRun, wait }: Options,
+): Promise<ExitCode> {
   const { admin } = await session.connect(['admin'])
+  if (dryRun === true) return await tellPlan(session, admin)
   const body = { allowShrink: allowShrink === true }
   session.resumeWith('it may have been started: running the command again follows it')
   const { value: started, isNew } = await admin.send(PATH, readRebuild, { body })
   if (!isNew) {
     await session.note(`one runs already, asked for by ${started.requestedBy}: ${started.id}`)
   }
-  return await tell(session, wait ? await followRebuild(session, admin, started.id) : started)
+  return await tell(session, wait ? await followRebuild(session, admin, started.id, true) : started)
 }
 
 async function rebuildStatus(session: Session, id: string, wait: boolean): Promise<ExitCode> {
@@ -59,14 +69,72 @@ async function rebuildStatus(session: Session, id: string, wait: boolean): Promi
   return await tell(session, found)
 }
 
-async function followRebuild(session: Session, admin: ServiceClient, id: string): Promise<Rebuild> {
-  return await follow(session, {
+/** Rebuilds are kept in the memory of the service: one that is not there any longer ended with it. */
+async function followRebuild(
+  session: Session,
+  admin: ServiceClient,
+  id: string,
+  isKnown = false,
+): Promise<Rebuild> {
+  let wasThere = isKnown
+  const ended = await follow<Rebuild | undefined>(session, {
     name: 'requests to the platform',
-    read: () => admin.get(pathOf(id), readRebuild),
-    isOver: ({ state }) => state !== 'running',
-    progressOf: ({ progress }) => progress,
+    read: async () => {
+      try {
+        const found = await admin.get(pathOf(id), readRebuild)
+        wasThere = true
+        return found
+      } catch (error) {
+        if (wasThere && error instanceof Failure && error.code === 'not-found') return undefined
+        throw error
+      }
+    },
+    isOver: (found) => found?.state !== 'running',
+    progressOf: (found) => found?.progress ?? { done: 0, total: 0 },
     advice: `the rebuild goes on in the service: permctl rebuild status ${id} --wait`,
   })
+  if (ended) return ended
+  const message = `the service was started anew while rebuild ${id} ran, and knows nothing of it`
+  throw new Failure(
+    'upstream-broken',
+    `${message}: it rebuilds at its start; \`permctl health\` says how it stands`,
+  )
+}
+
+const readStatus = reader({ runningRebuild: 'object?', matrix: 'object?' })
+const readHeld = reader({ revision: 'number', takenAt: 'string' })
+
+type Plan = {
+  readonly dryRun: true
+  /** The one that would be followed instead of starting another. */
+  readonly running?: string
+  readonly revision?: number
+  readonly takenAt?: string
+}
+
+/** What `rebuild` would do. */
+async function tellPlan(session: Session, admin: ServiceClient): Promise<ExitCode> {
+  const path = '/admin/v1/matrix'
+  const { runningRebuild, matrix } = await admin.get(path, readStatus)
+  const held = matrix && readHeld(matrix, path)
+  const running = runningRebuild && readRebuild(runningRebuild, path)
+  const plan: Plan = {
+    dryRun: true,
+    ...(running && { running: running.id }),
+    ...(held && { revision: held.revision, takenAt: held.takenAt }),
+  }
+  const would = running
+    ? `would follow the rebuild that runs already: ${running.id}`
+    : 'would read the whole organisation again'
+  await session.note(would)
+  await session.output.document(plan, {
+    columns: [
+      { name: 'running', value: (each) => each.running },
+      { name: 'revision', value: ({ revision }) => revision },
+      { name: 'takenAt', value: ({ takenAt }) => takenAt },
+    ],
+  })
+  return running ? EXIT.done : EXIT.denied
 }
 
 async function tell(session: Session, told: Rebuild): Promise<ExitCode> {

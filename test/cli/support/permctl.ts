@@ -66,6 +66,8 @@ export type TerminalOptions = {
   readonly env?: Env
   readonly columns?: number
   readonly folder?: string
+  /** What runs in the terminal instead of permctl. */
+  readonly program?: string
 }
 
 /** What is left of lines that were erased and written anew. */
@@ -77,10 +79,11 @@ function afterErasures(output: string): string {
 /** Runs permctl in a pseudo-terminal: it is its standard input, output and error. */
 export function permctlInTerminal(
   words: readonly string[],
-  { env = {}, columns = 100, folder = process.cwd() }: TerminalOptions = {},
+  { env = {}, columns = 100, folder = process.cwd(), program }: TerminalOptions = {},
 ): Terminal {
   const { PATH = '' } = process.env
-  const child = spawnInTerminal(process.execPath, [PERMCTL, ...words], {
+  const command = program === undefined ? [PERMCTL, ...words] : [...words]
+  const child = spawnInTerminal(program ?? process.execPath, command, {
     name: 'xterm-256color',
     cols: columns,
     rows: 40,
