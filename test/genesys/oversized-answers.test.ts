@@ -19,10 +19,10 @@ test('an answer larger than what we take is asked for in smaller parts, not agai
   server.close()
   t.match(outcome, { kind: 'malformed', oversized: true })
   t.equal(retryCause(outcome, true), undefined)
-  const failure = failureOf(outcome, 'GET /', 1)
+  const failure = failureOf(outcome, 'GET /', { attempts: 1, unexecuted: false })
   t.match(failure, { code: 'upstream-broken', message: /larger than/ })
   t.ok(isTooLarge(failure))
   const broken = { kind: 'malformed', status: 200, why: 'an answer that is no JSON' } as const
   t.equal(retryCause(broken, true), 'malformed')
-  t.notOk(isTooLarge(failureOf(broken, 'GET /', 1)))
+  t.notOk(isTooLarge(failureOf(broken, 'GET /', { attempts: 1, unexecuted: false })))
 })
