@@ -136,7 +136,7 @@ test('a write that was never sent, and one that was refused, are decided', async
     [{ ...WRITING, kind: 'status', status: 409 }, { code: 'conflict' }],
     [{ ...WRITING, kind: 'status', status: 503 }, { upstream: { status: 503 } }],
     // Its pause outlasts the bound of the whole.
-    [{ ...WRITING, kind: 'status', status: 429, retryAfterSeconds: 170 }, {}],
+    [{ ...WRITING, kind: 'status', status: 429, retryAfterSeconds: 600 }, {}],
   ] as const) {
     await using context = await openArchitectureUnderTest()
     const { architecture, simulator } = context
