@@ -92,18 +92,25 @@ async function alternate(orders: Readonly<Record<Candidate, Target>>): Promise<H
   }
 }
 
+const MAX_RUNS = 5
+
 /**
  * Requests a second of the server's processor time: on a core of its own that is its throughput,
  * and where something else uses the core too it still is what the server would reach.
  */
 export async function requestRate({ order, pid }: Target): Promise<number> {
-  const before = cpuSeconds(pid)
-  const { answered, answeredInAll, failed, seconds } = await runLoad(order)
-  // Where others use the core the service may call itself overloaded for a moment; that is right.
-  if (failed > answeredInAll / 1_000) throw new Error(`${failed} requests were not answered 200`)
-  const after = cpuSeconds(pid)
-  if (before === undefined || after === undefined) return answered / seconds
-  return answeredInAll / (after - before)
+  for (let attempt = 1; ; attempt++) {
+    const before = cpuSeconds(pid)
+    const { answered, answeredInAll, failed, seconds } = await runLoad(order)
+    const after = cpuSeconds(pid)
+    if (failed <= answeredInAll / 1_000) {
+      if (before === undefined || after === undefined) return answered / seconds
+      return answeredInAll / (after - before)
+    }
+    // Where the machine stalls, the service rightly calls itself overloaded for a moment. Such a run
+    // says nothing, and is made anew; what fails always is found out.
+    if (attempt === MAX_RUNS) throw new Error(`${failed} requests were not answered 200`)
+  }
 }
 
 export function singleRequests(facts: Facts, count = 2_000): string[] {
