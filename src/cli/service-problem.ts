@@ -1,28 +1,12 @@
-import { Failure } from '../domain/failure.ts'
+import { Failure, FAILURE_CODES } from '../domain/failure.ts'
 import type { FailureCode, FailureDetails, Fault, UpstreamAnswer } from '../domain/failure.ts'
 
 export type Plane = 'check' | 'admin'
 
 const TYPE_PREFIX = 'urn:genesys-permission-check:problem:'
 
-/** What the service says no with, in its own codes. */
-const CODES: ReadonlySet<string> = new Set<FailureCode>([
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not-found',
-  'conflict',
-  'gone',
-  'too-large',
-  'rate-limited',
-  'overloaded',
-  'not-ready',
-  'not-offered',
-  'store-unavailable',
-  'upstream-busy',
-  'upstream-refused',
-  'upstream-broken',
-])
+/** What the service says no with, in its own codes. A bug there says nothing of the request. */
+const CODES: ReadonlySet<string> = new Set(FAILURE_CODES.filter((code) => code !== 'internal'))
 
 /** Characters of a text in an error answer that are shown: whoever answers decides what stands there. */
 const MAX_TEXT = 1_000

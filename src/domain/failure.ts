@@ -17,23 +17,26 @@
  * - `upstream-broken` the platform answered something that cannot be relied on
  * - `internal` a bug that another thread met; of what it was doing all may have been done, or nothing
  */
-export type FailureCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'not-found'
-  | 'conflict'
-  | 'gone'
-  | 'too-large'
-  | 'rate-limited'
-  | 'overloaded'
-  | 'not-ready'
-  | 'not-offered'
-  | 'store-unavailable'
-  | 'upstream-busy'
-  | 'upstream-refused'
-  | 'upstream-broken'
-  | 'internal'
+export const FAILURE_CODES = [
+  'invalid',
+  'unauthenticated',
+  'forbidden',
+  'not-found',
+  'conflict',
+  'gone',
+  'too-large',
+  'rate-limited',
+  'overloaded',
+  'not-ready',
+  'not-offered',
+  'store-unavailable',
+  'upstream-busy',
+  'upstream-refused',
+  'upstream-broken',
+  'internal',
+] as const
+
+export type FailureCode = (typeof FAILURE_CODES)[number]
 
 /** What the platform said, in a form that is safe to log and to show: no headers, no token. */
 export type UpstreamAnswer = {

@@ -1,6 +1,8 @@
 import { Failure } from '../domain/failure.ts'
 import type { CallPolicy } from './call-policy.ts'
 import { explainFailure } from './explain-failure.ts'
+import { pauseAsTold } from './architecture-collection.ts'
+import type { CreateOnce } from './create-once.ts'
 import type { PlatformClient } from './platform-client.ts'
 import { readListing } from './read-listing.ts'
 import type { Listing } from './read-listing.ts'
@@ -79,8 +81,23 @@ const MISSING = /(?:^|\.)(?:not|non?|doesnt|missing)(?:\.|$)/i
  * Whether creating was refused because the name or email is taken: seen as 409, and as 400. A 400
  * that says that something does not exist is none.
  */
-export function isTaken({ upstream }: Failure): boolean {
+function isTaken({ upstream }: Failure): boolean {
   if (upstream?.status === 409) return true
   const code = upstream?.status === 400 ? upstream.code : ''
   return TAKEN.test(code) && !MISSING.test(code)
 }
+
+const CREATE_ATTEMPTS = 4
+const CREATE_TIMEOUT_MS = 5 * 60_000
+/** Looks at a name or email that is taken and not found yet: one second, two, four … after each other. */
+const LOOKS_FOR_TAKEN = 6
+
+/** How what an administrator wants is created once: what is there already is taken as it is. */
+export const CREATION = {
+  mayExist: true,
+  isTaken,
+  whenTaken: { looks: LOOKS_FOR_TAKEN, advice: 'it may show in a minute: run it again' },
+  attempts: CREATE_ATTEMPTS,
+  timeoutMs: CREATE_TIMEOUT_MS,
+  pauseMs: pauseAsTold,
+} as const satisfies Partial<CreateOnce<unknown>>

@@ -14,8 +14,7 @@ import type {
   QueueMember,
   ResolvedQueue,
 } from '../domain/plan-queue.ts'
-import { isTaken, lookAgainMs, needing, writePolicy } from './admin-policy.ts'
-import { pauseAsTold } from './architecture-collection.ts'
+import { CREATION, lookAgainMs, needing, writePolicy } from './admin-policy.ts'
 import { sleep } from './clock.ts'
 import { createOnce } from './create-once.ts'
 import { chunksOf } from './find-users.ts'
@@ -44,14 +43,10 @@ export type ApplyOptions = {
 }
 
 const MEMBERS_PER_CALL = 100
-const CREATE_ATTEMPTS = 4
-const CREATE_TIMEOUT_MS = 5 * 60_000
 /** Conflicts and lost answers that a queue survives. */
 const MAX_SETBACKS = 5
 /** Looks at what was written: half a second, one, two … after each other. */
 const MAX_LOOKS = 6
-/** Looks at a name that is taken and not listed yet: one second, two, four … after each other. */
-const LOOKS_FOR_TAKEN = 6
 const MAX_NAMES = 5
 
 const EDIT_MEMBERS = 'routing:queue:edit or routing:queueMember:manage'
@@ -134,17 +129,12 @@ class QueueApplication {
     const division = divisionId === undefined ? {} : { division: { id: divisionId } }
     const body = merged({ name, ...division }, settings)
     const creation = createOnce<PlatformQueue>({
+      ...CREATION,
       client: write,
       operation: 'POST /api/v2/routing/queues',
       send: (sdk) => sdk.routing.postRoutingQueues(body),
       read: mapQueue,
       find: () => findQueue(read, name, signal),
-      mayExist: true,
-      isTaken,
-      whenTaken: { looks: LOOKS_FOR_TAKEN, advice: 'it may show in a minute: run it again' },
-      attempts: CREATE_ATTEMPTS,
-      timeoutMs: CREATE_TIMEOUT_MS,
-      pauseMs: pauseAsTold,
       signal,
     })
     const { item: queue, outcome } = await needing(write, 'routing:queue:add', creation)

@@ -5,8 +5,7 @@ import type { NewUser, PlanContext, PlatformUser, UserStep } from '../domain/pla
 import type { FieldChange } from '../domain/json-difference.ts'
 import { emailKey } from '../domain/user-row.ts'
 import type { UserRow } from '../domain/user-row.ts'
-import { isTaken, lookAgainMs, needing, writePolicy } from './admin-policy.ts'
-import { pauseAsTold } from './architecture-collection.ts'
+import { CREATION, lookAgainMs, needing, writePolicy } from './admin-policy.ts'
 import { sleep } from './clock.ts'
 import { createOnce } from './create-once.ts'
 import { findListedUser, findUsersByEmail, readUser } from './find-users.ts'
@@ -42,10 +41,6 @@ export type ProvisionOptions = {
 const MAX_WRITES = 8
 /** Conflicts and lost answers that a row survives. */
 const MAX_SETBACKS = 6
-const CREATE_ATTEMPTS = 4
-const CREATE_TIMEOUT_MS = 5 * 60_000
-/** Looks at an email that is taken and not found yet: one second, two, four … after each other. */
-const LOOKS_FOR_TAKEN = 6
 
 /**
  * Makes one user as its row wants it, step by step, each planned on the user as last seen. A conflict
@@ -117,6 +112,7 @@ class UserProvisioning {
     const { signal, written } = this.#options
     let looks = 0
     const creation = createOnce<PlatformUser>({
+      ...CREATION,
       client: write,
       operation: 'POST /api/v2/users',
       send: (sdk) => sdk.users.postUsers(user satisfies Models.CreateUser),
@@ -128,12 +124,6 @@ class UserProvisioning {
         const key = emailKey(user.email)
         return found.get(key) ?? (looks % 3 === 0 ? this.#findListed(key) : undefined)
       },
-      mayExist: true,
-      isTaken,
-      whenTaken: { looks: LOOKS_FOR_TAKEN, advice: 'it may show in a minute: run it again' },
-      attempts: CREATE_ATTEMPTS,
-      timeoutMs: CREATE_TIMEOUT_MS,
-      pauseMs: pauseAsTold,
       signal,
     })
     const { item, outcome } = await needing(write, 'directory:user:add', creation)

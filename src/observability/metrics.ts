@@ -4,6 +4,7 @@ import { DRIFT_KINDS } from '../domain/compare-matrices.ts'
 import type { Drift } from '../domain/compare-matrices.ts'
 import { OUTCOMES } from '../domain/evaluate.ts'
 import type { Outcome } from '../domain/evaluate.ts'
+import { FAILURE_CODES } from '../domain/failure.ts'
 import type { FailureCode } from '../domain/failure.ts'
 import type { Matrix } from '../domain/matrix.ts'
 import { architectureMetrics } from './architecture-metrics.ts'
@@ -41,25 +42,6 @@ export const UPSTREAM_OUTCOMES = [
   'malformed',
 ] as const
 export const RETRY_CAUSES = ['429', '401', '409', '5xx', 'timeout', 'network', 'malformed'] as const
-
-const FAILURE_CODES = [
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not-found',
-  'conflict',
-  'gone',
-  'too-large',
-  'rate-limited',
-  'overloaded',
-  'not-ready',
-  'not-offered',
-  'store-unavailable',
-  'upstream-busy',
-  'upstream-refused',
-  'upstream-broken',
-  'internal',
-] as const satisfies readonly FailureCode[]
 
 type Plane = (typeof PLANES)[number]
 
