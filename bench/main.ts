@@ -180,6 +180,7 @@ async function rebuildFigures(): Promise<Figure[]> {
       goal: '<= 2',
     },
     { name: 'checks turned away as overloaded', value: figures.turnedAway, unit: 'checks' },
+    { name: 'windows disturbed and repeated', value: figures.disturbed, unit: 'windows' },
     { name: 'event loop late at most, idle', value: figures.lateIdleMs, unit: 'ms' },
     { name: 'event loop late at most, rebuilding', value: figures.lateRebuildingMs, unit: 'ms' },
     { name: 'event loop held by its own work, idle', value: figures.heldIdleMs, unit: 'ms' },

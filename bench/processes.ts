@@ -45,13 +45,18 @@ export function startProcess(file: string, options: StartOptions = {}): ChildPro
 
 /** The next message of a process; rejects when it ends or says nothing in time. */
 export async function nextMessage<Message>(child: ChildProcess, ms = 120_000): Promise<Message> {
-  const signal = AbortSignal.timeout(ms)
+  const answered = new AbortController()
+  const signal = AbortSignal.any([answered.signal, AbortSignal.timeout(ms)])
   const ended = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`the process ended with ${code}`)
   })
   ended.catch(() => undefined)
-  const [message] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Message]
-  return message
+  try {
+    const [message] = (await Promise.race([once(child, 'message', { signal }), ended])) as [Message]
+    return message
+  } finally {
+    answered.abort()
+  }
 }
 
 export async function stopProcess(child: ChildProcess): Promise<void> {

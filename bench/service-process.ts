@@ -49,7 +49,7 @@ export async function startServiceProcess(
   const started = performance.now()
   const main = join(import.meta.dirname, '../src/main.ts')
   const probe = options.probed === true ? ['--import', LOOP_PROBE] : []
-  const child = spawn(process.execPath, [...probe, main], {
+  const child = spawn(process.execPath, ['--no-parallel-scavenge', ...probe, main], {
     env: {
       ...process.env,
       GENESYS_CLIENT_ID: CLIENT_ID,
