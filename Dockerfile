@@ -57,4 +57,5 @@ STOPSIGNAL SIGTERM
 # the admin listener, which speaks plain HTTP whether or not the check listener has a certificate.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.ADMIN_PORT + '/health/live', { signal: AbortSignal.timeout(4000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/main.ts"]
+# See "Scheduling" in the README: what the reading thread throws away is collected in that thread.
+CMD ["node", "--no-parallel-scavenge", "src/main.ts"]

@@ -391,9 +391,16 @@ const BOUNDS: readonly (readonly [string, string, string])[] = [
   ['beyond 48 hours', 'src/worker/archive-retention.ts', 'RECENT_MS = 48 * 60 * 60_000'],
   ['5 GiB in all', 'src/worker/matrix-archive.ts', 'MAX_BYTES = 5 * 1024 * 1024 * 1024'],
   ['every night', 'src/worker/audit-retention.ts', "CRON = '23 3 * * *'"],
+  ['holds 64 MiB of answers', 'src/http/unread-answers.ts', 'maxBytes: 64 * MIB'],
+  ['16 MiB of one caller', 'src/http/unread-answers.ts', 'maxCallerBytes: 16 * MIB'],
+  ['8 MiB on one connection', 'src/http/unread-answers.ts', 'maxSocketBytes: 8 * MIB'],
+  ['answers above 4 KiB', 'src/http/unread-answers.ts', 'COUNTED_BYTES = 4 * 1024'],
+  ['longer than 60 seconds to read', 'src/http/unread-answers.ts', 'deadlineMs: 60_000'],
+  ['At most 64 of a listener wait', 'src/http/long-work.ts', 'MAX_WAITING = 64'],
+  ['64 MiB of bodies in all', 'src/http/held-bodies.ts', 'MAX_BYTES = 64 * 1024 * 1024'],
 ]
 
-test('bounds of role changes are those of the code', (t) => {
+test('bounds are those of the code', (t) => {
   for (const [told, file, line] of BOUNDS) {
     t.ok(README.includes(told), told)
     t.ok(readText(file).includes(line), `${file}: ${line}`)
