@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { Type } from 'typebox'
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
+import { isObject } from './domain/json-shape.ts'
 import type { RoleRule } from './domain/role-rules.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
@@ -186,8 +187,4 @@ function schemaFaults(schema: TSchema, value: unknown): string[] {
       }
       return keyword === 'pattern' ? `${field} must not be blank` : `${field} ${message}`
     })
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -38,6 +38,14 @@ export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number]
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 export type JsonObject = { readonly [name: string]: Json }
 
+export function isJsonList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+export function isJsonObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !isJsonList(value)
+}
+
 /** What is to be recorded. Secrets, and bodies that hold some, never come this far. */
 export type NewAuditEntry = {
   readonly action: AuditAction

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../domain/audit.ts'
 import type { AuditEntry, AuditTrail, Json } from '../domain/audit.ts'
 import type { Grant, SubjectFact, SubjectState } from '../domain/facts.ts'
 
@@ -92,7 +93,7 @@ class UserTrails {
     if (typeof usersUntold === 'number' && usersUntold > 0) this.#complete = false
     const named = Array.isArray(entries) ? (entries as readonly Json[]) : []
     for (const item of named) {
-      if (!isObject(item) || this.#shared.size >= MAX_NAMED) continue
+      if (!isJsonObject(item) || this.#shared.size >= MAX_NAMED) continue
       const { kind, what, name, id } = item
       this.#shared.add(
         [kind, what, name ?? id].filter((part) => typeof part === 'string').join(' '),
@@ -158,7 +159,7 @@ function sinceOf({ details, time }: AuditEntry): number {
 /** Of the matrix in which drift was found; Infinity where it is not told. */
 function revisionOf({ details, after }: AuditEntry): number {
   if (typeof details['revision'] === 'number') return details['revision']
-  const found = isObject(after) ? after['revision'] : undefined
+  const found = isJsonObject(after) ? after['revision'] : undefined
   return typeof found === 'number' ? found : Infinity
 }
 
@@ -169,7 +170,7 @@ function partsOf({ after }: AuditEntry): UserParts | undefined {
   if (after === null) return { state: 'deleted', grants: [], groupIds: [] }
   const grants = listOf(after, 'grants', isGrant)
   const groupIds = listOf(after, 'groupIds', isText)
-  const state = STATES.find((each) => isObject(after) && each === after['state'])
+  const state = STATES.find((each) => isJsonObject(after) && each === after['state'])
   return grants && groupIds && state && { grants, groupIds, state }
 }
 
@@ -179,13 +180,9 @@ function listOf<Item extends Json>(
   member: string,
   isItem: (item: Json) => item is Item,
 ): readonly Item[] | undefined {
-  if (!isObject(state) || `${member}Count` in state) return undefined
+  if (!isJsonObject(state) || `${member}Count` in state) return undefined
   const list = state[member]
   return Array.isArray(list) && list.every(isItem) ? list : undefined
-}
-
-function isObject(value: Json | undefined): value is { readonly [name: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isText(value: Json): value is string {
@@ -193,7 +190,9 @@ function isText(value: Json): value is string {
 }
 
 function isGrant(value: Json): value is Grant {
-  return isObject(value) && isText(value['roleId'] ?? null) && isText(value['divisionId'] ?? null)
+  return (
+    isJsonObject(value) && isText(value['roleId'] ?? null) && isText(value['divisionId'] ?? null)
+  )
 }
 
 /** Entries of two streams in the order of the trail, each once. */

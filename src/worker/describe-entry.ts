@@ -1,3 +1,4 @@
+import { isJsonList, isJsonObject } from '../domain/audit.ts'
 import type { AuditEntry, Json, JsonObject } from '../domain/audit.ts'
 import type { OrganizationNames } from '../domain/organization-names.ts'
 import type { ReportRow } from '../domain/report.ts'
@@ -55,10 +56,10 @@ function recordedNames(
   today: OrganizationNames,
 ): OrganizationNames {
   const recorded = details['names'] ?? null
-  if (!isObject(recorded)) return today
+  if (!isJsonObject(recorded)) return today
   const find = (member: 'roles' | 'divisions' | 'groups', id: string): string | undefined => {
     const called = recorded[member] ?? null
-    const name = isObject(called) && Object.hasOwn(called, id) ? called[id] : undefined
+    const name = isJsonObject(called) && Object.hasOwn(called, id) ? called[id] : undefined
     return typeof name === 'string' ? name : undefined
   }
   const { user } = recorded as { readonly user?: Json }
@@ -79,11 +80,12 @@ function describeState(state: Json, names: OrganizationNames): readonly string[]
 
 function linesOf(state: Json, names: OrganizationNames): string[] {
   if (state === null) return []
-  if (isList(state)) return state.map((item) => describeItem(item, names))
-  if (!isObject(state)) return [plain(state)]
+  if (isJsonList(state)) return state.map((item) => describeItem(item, names))
+  if (!isJsonObject(state)) return [plain(state)]
   return Object.entries(state).flatMap(([name, value]) => {
-    if (name === 'groupIds' && isList(value)) return value.map((id) => groupText(plain(id), names))
-    if (!isList(value) || !value.every(isGrant)) return [`${name}: ${plain(value)}`]
+    if (name === 'groupIds' && isJsonList(value))
+      return value.map((id) => groupText(plain(id), names))
+    if (!isJsonList(value) || !value.every(isGrant)) return [`${name}: ${plain(value)}`]
     return value.length === 0 ? [`no ${name}`] : value.map((item) => describeItem(item, names))
   })
 }
@@ -93,7 +95,7 @@ function groupText(id: string, names: OrganizationNames): string {
 }
 
 function describeItem(item: Json, names: OrganizationNames): string {
-  if (isObject(item) && typeof item['message'] === 'string') return item['message']
+  if (isJsonObject(item) && typeof item['message'] === 'string') return item['message']
   if (isDifference(item)) {
     const { kind, what, id, name, detail } = item
     const grant = isGrant(item) ? describeGrant(item, names) : detail
@@ -115,14 +117,14 @@ function describeDetails(details: JsonObject, names: OrganizationNames): string 
     .filter(([name, value]) => !UNTOLD.has(name) && !isEmpty(value))
     .sort(([a], [b]) => Number(FIRST.has(b)) - Number(FIRST.has(a)))
   const text = told.map(([name, value]) => {
-    const short = isList(value) ? listText(value, names) : plain(value)
+    const short = isJsonList(value) ? listText(value, names) : plain(value)
     return `${name}: ${cut(short, MAX_LINE_LENGTH)}`
   })
   return cut(text.join('; '), MAX_DETAILS_LENGTH)
 }
 
 function isEmpty(value: Json): boolean {
-  return value === null || value === '' || (isList(value) && value.length === 0)
+  return value === null || value === '' || (isJsonList(value) && value.length === 0)
 }
 
 function listText(items: readonly Json[], names: OrganizationNames): string {
@@ -138,26 +140,20 @@ function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`
 }
 
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value)
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !isList(value)
-}
-
 type GrantJson = { roleId: string; divisionId: string; until?: Json }
 
 type DifferenceJson = { kind: string; what: string; id: Json; name?: Json; detail?: Json }
 
 /** A drift entry of something that is no user. */
 function isDifference(value: Json): value is DifferenceJson {
-  return isObject(value) && typeof value['kind'] === 'string' && typeof value['what'] === 'string'
+  return (
+    isJsonObject(value) && typeof value['kind'] === 'string' && typeof value['what'] === 'string'
+  )
 }
 
 function isGrant(value: Json): value is GrantJson {
   return (
-    isObject(value) &&
+    isJsonObject(value) &&
     typeof value['roleId'] === 'string' &&
     typeof value['divisionId'] === 'string'
   )

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isJsonList, isJsonObject } from '../domain/audit.ts'
 import type { Json, JsonObject, NewAuditEntry } from '../domain/audit.ts'
 import type { OrganizationNames } from '../domain/organization-names.ts'
 
@@ -45,12 +46,12 @@ function lengthOf({ before, after, details }: NewAuditEntry): number {
 }
 
 function cutLists(value: Json, limits: Limits): Json {
-  return isObject(value) ? cutMembers(value, limits) : value
+  return isJsonObject(value) ? cutMembers(value, limits) : value
 }
 
 function cutMembers(value: JsonObject, limits: Limits): JsonObject {
   const members = Object.entries(value).flatMap(([name, member]): [string, Json][] => {
-    if (!isList(member)) return [[name, member]]
+    if (!isJsonList(member)) return [[name, member]]
     const limit = typeof member[0] === 'string' ? limits.texts : limits.objects
     if (member.length <= limit) return [[name, member]]
     const hash = createHash('sha256').update(JSON.stringify(member)).digest('hex')
@@ -74,11 +75,11 @@ const KINDS = [
 function namesOf(parts: Parts, userId: string | null, names: OrganizationNames): JsonObject {
   const ids = { role: new Set<string>(), division: new Set<string>(), group: new Set<string>() }
   for (const part of [parts.before, parts.after, parts.details]) {
-    if (!isObject(part)) continue
+    if (!isJsonObject(part)) continue
     for (const [name, member] of Object.entries(part)) {
-      for (const item of isList(member) ? member : []) {
+      for (const item of isJsonList(member) ? member : []) {
         if (name === 'groupIds' && typeof item === 'string') ids.group.add(item)
-        if (!isObject(item)) continue
+        if (!isJsonObject(item)) continue
         const { roleId, divisionId } = item as { roleId?: Json; divisionId?: Json }
         if (typeof roleId === 'string') ids.role.add(roleId)
         if (typeof divisionId === 'string') ids.division.add(divisionId)
@@ -99,12 +100,4 @@ function namesOf(parts: Parts, userId: string | null, names: OrganizationNames):
 
 function cutName(name: string): string {
   return name.slice(0, MAX_NAME_LENGTH)
-}
-
-function isList(value: Json): value is readonly Json[] {
-  return Array.isArray(value)
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !isList(value)
 }
