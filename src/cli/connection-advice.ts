@@ -16,13 +16,16 @@ const NO_TLS: ReadonlySet<string> = new Set([
 /** A server of TLS that is spoken to without it ends the connection. */
 const ENDED: ReadonlySet<string> = new Set(['ECONNRESET', 'UND_ERR_SOCKET'])
 
+type Asked = Readonly<{ variable: string; url: URL; authority: string; otherwise?: string }>
+
 /**
  * What to do about a connection that came to nothing, by the code of its error. `variable` names the
- * setting that the URL is from, `authority` the one that a private authority's certificate goes into.
+ * setting that the URL is from, `authority` the one that a private authority's certificate goes into,
+ * `otherwise` what is said of a code that says little.
  */
 export function adviseOnConnection(
   code: string,
-  { variable, url, authority }: Readonly<{ variable: string; url: URL; authority: string }>,
+  { variable, url, authority, otherwise = `is it running, and ${variable} its address?` }: Asked,
 ): string {
   if (UNKNOWN_AUTHORITY.has(code)) {
     return `its certificate is of an authority that is not known here: put the file with the authority's certificate into ${authority}`
@@ -37,5 +40,5 @@ export function adviseOnConnection(
   if (ENDED.has(code) && url.protocol === 'http:') {
     return `it ended the connection: is it running, and is ${variable} https, not http?`
   }
-  return `is it running, and ${variable} its address?`
+  return otherwise
 }

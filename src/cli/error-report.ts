@@ -46,7 +46,8 @@ function linesOf(error: unknown): readonly string[] {
   if (faults.length > SHOWN_FAULTS) lines.push(`and ${faults.length - SHOWN_FAULTS} more`)
   if (upstream !== undefined && upstream.correlationId !== '') {
     const { status, code, correlationId } = upstream
-    lines.push(`platform: ${status} ${code}, correlation id ${correlationId}`)
+    const answer = code === '' ? `${status}` : `${status} ${code}`
+    lines.push(`platform: ${answer}, correlation id ${correlationId}`)
   }
   if (error instanceof ServiceProblem) lines.push(`request id ${error.requestId}`)
   return lines

@@ -9,6 +9,7 @@ import { FaultList } from '../domain/fault-list.ts'
 import { nearestName } from '../domain/permission.ts'
 import { decodeText } from './decode-text.ts'
 import { unguardFormula } from './formula-guard.ts'
+import { parseJsonText } from './parse-json.ts'
 import type { Session } from './session.ts'
 import { systemCode } from './system-code.ts'
 
@@ -69,14 +70,14 @@ export function parseRecords(content: string, known: readonly string[]): readonl
 }
 
 function jsonRecords(content: string): readonly InputRecord[] {
-  const list = parseJson(content, 'the JSON') as readonly unknown[]
+  const list = parseJsonText(content, 'the list') as readonly unknown[]
   return list.map((item, index) => recordOf(item, `item ${index + 1}`))
 }
 
 function ndjsonRecords(content: string): readonly InputRecord[] {
   return content.split('\n').flatMap((line, index) => {
     const where = `line ${index + 1}`
-    return line.trim() === '' ? [] : [recordOf(parseJson(line, where), where)]
+    return line.trim() === '' ? [] : [recordOf(parseLine(line, where), where)]
   })
 }
 
@@ -125,9 +126,9 @@ type CsvRow = {
   readonly info: { readonly lines: number }
 }
 
-function parseJson(content: string, where: string): unknown {
+function parseLine(line: string, where: string): unknown {
   try {
-    return JSON.parse(content)
+    return JSON.parse(line)
   } catch {
     throw new Failure('invalid', `${where} is no JSON`)
   }

@@ -1,5 +1,6 @@
 import { Failure } from '../domain/failure.ts'
 import { readInput } from './input-file.ts'
+import { parseJsonText } from './parse-json.ts'
 import type { Session } from './session.ts'
 
 /** The one JSON object in a file, `-` for standard input. Throws `invalid` that names the file. */
@@ -21,13 +22,7 @@ export function parseJsonObject(text: string, path: string): Readonly<Record<str
 
 /** Whatever JSON a text is, as a whole. Throws `invalid` that names the file. */
 export function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ''))
-  } catch (error) {
-    // Only the place: the parser quotes what stands there, which may be a secret in a wrong file.
-    const [place = ''] = / at position \d+( \(line \d+ column \d+\))?/.exec(String(error)) ?? []
-    throw new Failure('invalid', `${nameOf(path)} is no JSON${place}`)
-  }
+  return parseJsonText(text, nameOf(path))
 }
 
 function nameOf(path: string): string {

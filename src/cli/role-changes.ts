@@ -163,7 +163,7 @@ export const BATCH_COLUMNS: readonly Column<Batch>[] = [
   { name: 'createdAt', value: ({ createdAt }) => createdAt },
   { name: 'finishedAt', value: ({ finishedAt }) => finishedAt },
   { name: 'comment', value: ({ comment }) => comment },
-  { name: 'error', value: ({ error }) => error },
+  { name: 'error', value: ({ error }) => error, wrap: true },
 ]
 
 function countsText({ counts }: Batch): string {
@@ -174,8 +174,8 @@ function countsText({ counts }: Batch): string {
 export const ITEM_COLUMNS: readonly Column<BatchItem>[] = [
   { name: 'user', value: ({ userName, userId }) => userName ?? userId },
   { name: 'state', value: ({ state }) => state },
-  { name: 'added', value: ({ written }) => written?.add.map(describeGrant) },
-  { name: 'removed', value: ({ written }) => written?.remove.map(describeGrant) },
-  { name: 'error', value: ({ error }) => error },
+  { name: 'added', value: ({ written }) => written?.add.map(describeGrant), wrap: true },
+  { name: 'removed', value: ({ written }) => written?.remove.map(describeGrant), wrap: true },
+  { name: 'error', value: ({ error }) => error, wrap: true },
   { name: 'userId', value: ({ userId }) => userId, whole: true },
 ]

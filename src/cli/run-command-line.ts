@@ -1,10 +1,11 @@
 import { CommanderError } from 'commander'
 import { Failure } from '../domain/failure.ts'
 import { lastWords, reportError } from './error-report.ts'
-import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { EXIT, exitCodeOf, PartialFailure } from './exit-codes.ts'
 import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
 import { OutputFailure, OutputStream } from './output-stream.ts'
+import { adviseOnPlatform } from './platform-advice.ts'
 import { buildProgram } from './program.ts'
 import { Session } from './session.ts'
 import type { Surroundings } from './session.ts'
@@ -52,7 +53,7 @@ async function runReported(words: readonly string[], surroundings: Surroundings)
     await stdout.write(texts.join(''))
     await stdout.flush()
   } catch (error) {
-    const failure = failureOf(error, opened?.resumption)
+    const failure = failureOf(error, opened)
     const interruption = [failure, surroundings.signal.reason].find(isInterruption)
     if (interruption) {
       const text = farewell(interruption, opened?.resumption)
@@ -85,10 +86,16 @@ function isHelp(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0
 }
 
-/** @param resumption says how to go on where something was changed before the error */
-function failureOf(error: unknown, resumption: string | undefined): unknown {
-  if (error instanceof OutputFailure && resumption !== undefined) {
-    return new Failure(error.code, `${error.message}; ${resumption}`)
+/** The error with what to do next, as far as the command that met it knows. */
+function failureOf(error: unknown, session: Session | undefined): unknown {
+  if (error instanceof OutputFailure) {
+    const { resumption } = session ?? {}
+    return resumption === undefined ? error : advised(error, resumption)
+  }
+  const { platformPlace } = session ?? {}
+  if (error instanceof Failure && !(error instanceof PartialFailure) && platformPlace) {
+    const advice = adviseOnPlatform(error, platformPlace)
+    return advice === undefined ? error : advised(error, advice)
   }
   if (!(error instanceof CommanderError)) return error
   if (error.code === 'commander.help') {
@@ -96,4 +103,10 @@ function failureOf(error: unknown, resumption: string | undefined): unknown {
   }
   const message = error.message.replace(/^error: /, '')
   return new Failure('invalid', `${message}\nsee permctl --help, or --help behind a command`)
+}
+
+function advised(failure: Failure, advice: string): Failure {
+  const { code, message, field, faults, retryAfterSeconds, upstream, undecided } = failure
+  const details = { field, faults, retryAfterSeconds, upstream, undecided }
+  return new Failure(code, `${message}; ${advice}`, details)
 }

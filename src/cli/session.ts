@@ -11,6 +11,7 @@ import type { GlobalOptions } from './global-options.ts'
 import { Interruption } from './interruption.ts'
 import { Output } from './output.ts'
 import type { OutputStream, Sink } from './output-stream.ts'
+import type { PlatformPlace } from './platform-advice.ts'
 import { printable } from './printable.ts'
 import { misspeltNames, readProfile } from './profile.ts'
 import { Progress } from './progress.ts'
@@ -18,7 +19,7 @@ import { ServiceClient } from './service-client.ts'
 import type { Plane } from './service-problem.ts'
 import { Variables } from './variables.ts'
 import type { Layer } from './variables.ts'
-import { readVault } from './vault.ts'
+import { lacksVaultToken, readVault } from './vault.ts'
 
 /** Does a command's work with a session of its own; what it returns the process ends with. */
 export type Run = (work: (session: Session) => Promise<ExitCode>) => Promise<void>
@@ -57,6 +58,7 @@ export class Session {
   readonly #stderr: OutputStream
   #agent: Agent | undefined
   #resumption: string | undefined
+  #platformPlace: PlatformPlace | undefined
   #tellAtOnce: (() => void) | undefined
   readonly output: Output
   readonly progress: Progress
@@ -89,6 +91,11 @@ export class Session {
   /** How to go on after an interruption, once there is something to go on with. */
   get resumption(): string | undefined {
     return this.#resumption
+  }
+
+  /** Where the platform is; undefined for a command that does not ask it. */
+  get platformPlace(): PlatformPlace | undefined {
+    return this.#platformPlace
   }
 
   /** From here on an interruption leaves something behind: this says how to go on. */
@@ -167,11 +174,13 @@ export class Session {
     const named = profile === undefined ? undefined : readProfile(profile, folder, warn)
     for (const warning of warnings) await this.note(`warning: ${warning}`)
     const variables = new Variables(named === undefined ? [env] : [named, env])
-    if (mayNeedVault(needs, variables)) {
-      variables.addVault(await readVault(variables, this.signal, this.#timeoutMs))
-    }
+    const needsVault = mayNeedVault(needs, variables)
+    if (needsVault) variables.addVault(await readVault(variables, this.signal, this.#timeoutMs))
     const missing = missingFor(needs, variables, this.#options)
     const faults = [...variables.faults]
+    if (needsVault && lacksVaultToken(variables)) {
+      faults.push('VAULT_ADDR and VAULT_PATH are set, VAULT_TOKEN is missing')
+    }
     if (missing.length > 0) {
       const unknown = named === undefined ? [] : misspeltNames(named)
       if (unknown.length > 0) faults.push(`not known in .env.${profile}: ${unknown.join(', ')}`)
@@ -195,6 +204,8 @@ export class Session {
         const platform = openPlatform({ ...addresses.platform, requestTimeoutMs }, (event) => {
           if (event.type === 'retry') this.progress.show(retryText(event.cause))
         })
+        const byRegion = addresses.platform.baseUrl === undefined
+        this.#platformPlace = { url: new URL(platform.apiUrl), byRegion }
         return this.#opened.use(platform)
       }
     }

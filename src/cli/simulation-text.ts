@@ -63,8 +63,8 @@ function count(number: number, thing: string): string {
 export const ENTRY_COLUMNS: readonly Column<SimulatedEntry>[] = [
   { name: 'user', value: ({ userName }) => userName },
   { name: 'blocked', value: ({ blocked }) => (blocked ? 'yes' : '') },
-  { name: 'added', value: ({ addedPermissions }) => addedPermissions },
-  { name: 'removed', value: ({ removedPermissions }) => removedPermissions },
+  { name: 'added', value: ({ addedPermissions }) => addedPermissions, wrap: true },
+  { name: 'removed', value: ({ removedPermissions }) => removedPermissions, wrap: true },
   {
     name: 'divisions',
     value: ({ divisions }) => divisions.map(({ divisionName }) => divisionName),

@@ -12,6 +12,8 @@ export type Column<Row> = {
   readonly value: (row: Row) => Cell
   /** Never cut to the width of a terminal: part of an id or of a permission is of no use. */
   readonly whole?: true
+  /** Goes on in the next line where it has no room, as what has to be read to its end. */
+  readonly wrap?: true
 }
 
 /** The columns of a part, as columns of the whole. */
@@ -35,8 +37,9 @@ const BARE = {
 }
 
 /**
- * Rows under headings. On a terminal cut to its width and without columns that are empty; one below
- * the other where the columns have no room beside each other. Elsewhere one line a row, nothing cut.
+ * Rows under headings. On a terminal cut or wrapped to its width and without columns that are empty;
+ * one below the other where the columns have no room beside each other. Elsewhere one line a row,
+ * nothing cut.
  */
 export function renderTable<Row>(
   rows: readonly Row[],
@@ -48,11 +51,21 @@ export function renderTable<Row>(
     : columns
   const cells = rows.map((row) => shown.map(({ value }) => show(value(row), stream)))
   const head = shown.map(({ name }) => name)
-  const whole = shown.map((column) => column.whole === true)
-  const widths = fit(naturalWidths([head, ...cells]), stream.columns, whole)
+  const natural = naturalWidths([head, ...cells])
+  const least = shown.map(({ whole, wrap }, index) => {
+    if (whole === true) return natural[index] ?? 0
+    if (wrap !== true) return LEAST_WIDTH
+    return Math.max(LEAST_WIDTH, ...cells.map((row) => longestWord(row[index] ?? '')))
+  })
+  const widths = fit(natural, stream.columns, least)
   if (!widths) return rows.map((row) => renderRecord(row, shown, stream)).join('\n')
   const styled = head.map((name) => stream.style('bold', name))
-  return lay([styled, ...cells], widths)
+  const laid = cells.map((row) =>
+    row.map((content, index) => {
+      return { content, wordWrap: shown[index]?.wrap === true }
+    }),
+  )
+  return lay([styled, ...laid], widths)
 }
 
 /** One thing: a line for each column that has something in it, nothing cut. */
@@ -78,7 +91,9 @@ function show(cell: Cell, stream: OutputStream): string {
   return cell.map(printable).join(stream.isTerminal ? '\n' : '; ')
 }
 
-function lay(cells: readonly (readonly string[])[], widths: readonly number[]): string {
+type LaidCell = string | { readonly content: string; readonly wordWrap: boolean }
+
+function lay(cells: readonly (readonly LaidCell[])[], widths: readonly number[]): string {
   const table = new Table({
     chars: BARE,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP, compact: true },
@@ -101,20 +116,25 @@ function naturalWidths(cells: readonly (readonly string[])[]): readonly number[]
   return widths
 }
 
+/** Width of the longest part that a line cannot be broken in. */
+function longestWord(text: string): number {
+  return text.split(/\s+/).reduce((longest, word) => Math.max(longest, displayWidth(word)), 0)
+}
+
 /**
- * Widths with which all columns have room on a terminal: the widest give way, whole ones never.
- * Undefined where that is not enough.
+ * Widths with which all columns have room on a terminal: the widest give way, none beyond its least
+ * width. Undefined where that is not enough.
  */
 function fit(
   natural: readonly number[],
   available: number | undefined,
-  whole: readonly boolean[],
+  least: readonly number[],
 ): readonly number[] | undefined {
   const widths = [...natural]
   if (available === undefined) return widths
   let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available
   for (; excess > 0; excess -= 1) {
-    const widest = widestOf(widths, whole)
+    const widest = widestOf(widths, least)
     if (widest < 0) return undefined
     widths[widest] = (widths[widest] ?? 0) - 1
   }
@@ -122,10 +142,10 @@ function fit(
 }
 
 /** The widest column that may still give way; -1 when there is none. */
-function widestOf(widths: readonly number[], whole: readonly boolean[]): number {
+function widestOf(widths: readonly number[], least: readonly number[]): number {
   let widest = -1
   for (const [index, width] of widths.entries()) {
-    if (whole[index] === true || width <= LEAST_WIDTH) continue
+    if (width <= (least[index] ?? 0)) continue
     if (width > (widths[widest] ?? 0)) widest = index
   }
   return widest

@@ -36,8 +36,8 @@ export async function tellValidation(session: Session, validation: Validation): 
     await output.rows(findings, [
       { name: 'severity', value: ({ severity }) => severity },
       { name: 'field', value: ({ field }) => field, whole: true },
-      { name: 'message', value: ({ message }) => message },
-      { name: 'suggestion', value: ({ suggestion }) => suggestion },
+      { name: 'message', value: ({ message }) => message, wrap: true },
+      { name: 'suggestion', value: ({ suggestion }) => suggestion, whole: true },
     ])
     if (findings.length === 0) await session.note('nothing is at fault')
   }

@@ -37,9 +37,13 @@ export const PERMCTL_VARIABLES = {
 
 const PLATFORM_VARIABLES = {
   GENESYS_CLIENT_ID: { description: 'OAuth client of the platform', vault: true },
-  GENESYS_CLIENT_SECRET: { description: 'Its secret', secret: true, vault: true },
+  GENESYS_CLIENT_SECRET: { description: 'Secret of GENESYS_CLIENT_ID', secret: true, vault: true },
   GENESYS_WRITE_CLIENT_ID: { description: 'A second OAuth client, for changes', vault: true },
-  GENESYS_WRITE_CLIENT_SECRET: { description: 'Its secret', secret: true, vault: true },
+  GENESYS_WRITE_CLIENT_SECRET: {
+    description: 'Secret of GENESYS_WRITE_CLIENT_ID',
+    secret: true,
+    vault: true,
+  },
   GENESYS_REGION: { description: 'Region' },
   GENESYS_BASE_URL: { description: 'A gateway or simulator' },
   GENESYS_REQUESTS_PER_MINUTE: { description: 'Requests within a minute', default: '240' },

@@ -11,8 +11,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 
 /**
  * The newest version of the secret that `VAULT_ADDR` and `VAULT_PATH` name in a KV v2 engine: its
- * keys are names of variables. Nothing where they are not set. Asked once, a redirect is not
- * followed. Throws a `Failure` that says what to look at, never with a value.
+ * keys are names of variables. Nothing where they are not set, or without a token: see
+ * {@link lacksVaultToken}. Asked once, a redirect is not followed. Throws a `Failure` that says what to look at, never with a value.
  *
  * @see https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version
  */
@@ -25,9 +25,7 @@ export async function readVault(
   const path = variables.read('VAULT_PATH')
   if (address === undefined || path === undefined) return {}
   const token = variables.read('VAULT_TOKEN')
-  if (token === undefined) {
-    throw new Failure('invalid', 'VAULT_ADDR and VAULT_PATH are set, VAULT_TOKEN is missing')
-  }
+  if (token === undefined) return {}
   const namespace = variables.read('VAULT_NAMESPACE')
   const authority = variables.read('VAULT_CACERT')
   return await ask({
@@ -35,6 +33,12 @@ export async function readVault(
     namespace: namespace === undefined ? undefined : headerText('VAULT_NAMESPACE', namespace),
     authority: authority === undefined ? undefined : readAuthority(authority),
   })
+}
+
+/** Whether Vault is named and cannot be asked: that is told with all else that is missing. */
+export function lacksVaultToken(variables: Variables): boolean {
+  const named = (['VAULT_ADDR', 'VAULT_PATH'] as const).every((name) => variables.read(name))
+  return named && variables.read('VAULT_TOKEN') === undefined
 }
 
 type Question = {

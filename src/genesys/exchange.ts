@@ -26,6 +26,7 @@ export type Exchange =
       readonly kind: 'malformed'
       readonly status: number
       readonly why: string
+      readonly correlationId?: string
       readonly oversized?: boolean
     }
 
@@ -86,15 +87,16 @@ function readAnswer(
   const blot = (told: string): string =>
     status < 400 || credentials === '' ? told : told.replaceAll(credentials, '[secret]')
   const body = parseJson(blot(text))
+  const correlationId = bounded(blot(single(headers['inin-correlation-id']) ?? ''))
   if (status >= 200 && status < 300 && body === BROKEN) {
-    return { kind: 'malformed', status, why: 'an answer that is no JSON' }
+    return { kind: 'malformed', status, why: 'an answer that is no JSON', correlationId }
   }
   return {
     kind: 'answered',
     status,
     body: body === BROKEN ? undefined : body,
     retryAfter: single(headers['retry-after']),
-    correlationId: bounded(blot(single(headers['inin-correlation-id']) ?? '')),
+    correlationId,
   }
 }
 

@@ -148,7 +148,8 @@ function pageIn(answer: unknown, field: string, where: string): Page {
   const total = envelope['total']
   if (typeof total !== 'number') throw broken(where, 'no total')
   // An answer without hits comes without results.
-  const users = total === 0 ? [] : listIn(envelope, field, where)
+  const isEmpty = total === 0 && (envelope[field] ?? null) === null
+  const users = isEmpty ? [] : listIn(envelope, field, where)
   return { users: users.map(mapPlatformUser), total }
 }
 

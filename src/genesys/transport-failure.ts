@@ -59,12 +59,19 @@ export function failureOf(
         { unexecuted },
       )
     case 'malformed':
-      return outcome.oversized === true
-        ? new OversizedAnswer('upstream-broken', `${operation} got ${outcome.why}${tried}`)
-        : new Failure('upstream-broken', `${operation} got ${outcome.why}${tried}`)
+      return malformedFailure(outcome, `${operation} got ${outcome.why}${tried}`)
     case 'answered':
       return statusFailure(outcome, operation, { tried, unexecuted })
   }
+}
+
+function malformedFailure(
+  { status, oversized, correlationId = '' }: Extract<Outcome, { kind: 'malformed' }>,
+  text: string,
+): Failure {
+  if (oversized === true) return new OversizedAnswer('upstream-broken', text)
+  const upstream = correlationId === '' ? undefined : { status, code: '', correlationId }
+  return new Failure('upstream-broken', text, { upstream })
 }
 
 type Answered = Extract<Outcome, { kind: 'answered' }>

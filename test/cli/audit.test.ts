@@ -44,7 +44,10 @@ test('permctl audit', async (t) => {
     const wrong = await permctl(['audit', 'list', '--until', 'yesterday'], { env })
     t.equal(wrong.code, 2)
     t.match(wrong.stderr, /--until <time>.*It must be a date/)
-    using terminal = permctlInTerminal(['audit', 'list', '--subject', batchId], { env })
+    using terminal = permctlInTerminal(['audit', 'list', '--subject', batchId], {
+      env,
+      columns: 200,
+    })
     t.equal(await terminal.exited, 0)
     t.match(terminal.shown(), /^sequence +time +action/)
   })

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
-import { PERMCTL } from './support/permctl.ts'
+import { PERMCTL, permctlInTerminal } from './support/permctl.ts'
 import { startPlatform } from './support/platform.ts'
 import type { Env } from './support/permctl.ts'
 
@@ -58,4 +58,36 @@ test('a write that is cut short is 3: no half row passes for the end', async (t)
   t.equal(readFileSync(file).length, 1_024)
   t.equal(code, 3, stderr)
   t.match(stderr, /the output cannot be written \(EFBIG\)/)
+})
+
+test('no terminal cuts what an id, an email, a time or an error says', async (t) => {
+  await using platform = await startPlatform()
+  const { env, simulator } = platform
+  const email = 'a.rather.long.name.of.somebody@small.example'
+  const { id } = simulator.addUser({ name: 'Somebody', email })
+  const message = 'The department is not on the list of departments of this organisation.'
+  const match = { method: 'PATCH', path: '/api/v2/users/{userId}' }
+  simulator.faults.add({ match, kind: 'status', status: 400, message })
+  const folder = t.testdir({ 'rows.csv': `email,department\n${email},Moon\n` })
+  const shownOn = async (columns: number, ...words: readonly string[]): Promise<string> => {
+    using terminal = permctlInTerminal(words, { env, folder, columns })
+    await terminal.exited
+    return terminal.shown()
+  }
+  for (const columns of [60, 200]) {
+    const [users, queues, failed] = await Promise.all([
+      shownOn(columns, 'users', 'list'),
+      shownOn(columns, 'queues', 'list'),
+      shownOn(columns, 'users', 'provision', 'rows.csv'),
+    ])
+    for (const text of [email, id]) t.ok(users.includes(text), users)
+    t.equal(queues.match(/[\da-f]{8}-[\da-f-]{27}/g)?.length, 3, queues)
+    for (const text of [email, id, ...message.split(' ')]) t.ok(failed.includes(text), failed)
+    t.equal(failed.match(/[\da-f]{8}-[\da-f-]{27}/g)?.length, 2, 'the correlation id too')
+    t.notMatch(failed, /…/)
+  }
+  const day = ['--from', '2026-03-02', '--to', '2026-03-03', '--queue', 'Sales']
+  const figures = await shownOn(140, 'analytics', 'queues', ...day)
+  t.match(figures, /2026-03-02T00:00:00\.000Z/)
+  t.match(figures, /oServiceLevel/)
 })

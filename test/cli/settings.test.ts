@@ -148,7 +148,8 @@ test('Vault has what is set nowhere else', async (t) => {
   const cases: readonly (readonly [Env, number, RegExp])[] = [
     [{ VAULT_PATH: 'secret/nothing' }, 2, /has no KV v2 secret at VAULT_PATH secret\/nothing/],
     [{ VAULT_TOKEN: 'expired' }, 3, /does not let VAULT_TOKEN read/],
-    [{ VAULT_TOKEN: '' }, 2, /VAULT_TOKEN is missing/],
+    [{ VAULT_TOKEN: '' }, 2, /VAULT_TOKEN is missing; missing: PERMCTL_CHECK_KEY/],
+    [{ VAULT_TOKEN: '', VAULT_TOKEN_FILE: 'none' }, 2, /VAULT_TOKEN_FILE cannot be read.*missing/],
     [{ VAULT_PATH: 'sealed/permctl' }, 3, /answered 503: it is sealed/],
     [
       { VAULT_PATH: 'moved/permctl' },

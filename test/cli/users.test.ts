@@ -202,6 +202,8 @@ test('users provision: a file whose text or headings are in doubt is refused, ex
     ['email,title,title\na@small.example,A,B\n', /column 3: title stands there twice/],
     ['email,,name\na@small.example,,B\n', /column 2: has no heading/],
     ['email;name\na@small.example;B\n', /separated by semicolons: commas are needed/],
+    ['[{"email": "a@small.example",}]', /the list is no JSON at position \d+ \(line 1 column/],
+    ['{"email": "a@small.example"}\n{"email"}\n', /line 2 is no JSON/],
     ['email,Divison,Phone\na@small.example,,\n', /column 2: Divison .*did you mean division\?/],
   ] as const
   for (const [stdin, told] of cases) {

@@ -303,9 +303,12 @@ test('more inactive users than the platform lists are told with a way out', asyn
 test('a search that leaves somebody out is broken; a page that does is never the whole', async (t) => {
   await using context = await openUnderTest()
   const { platform, simulator } = context
-  simulator.faults.add({ match: { path: SEARCH }, kind: 'wrong-total' })
-  const work = provision(platform, [{ place: 'line 2', email: ALICE, title: 'Lead' }])
-  await t.rejects(work, { code: 'upstream-broken', message: /another total/ })
+  for (const total of [undefined, 0]) {
+    const claim = total === undefined ? {} : { total }
+    simulator.faults.add({ match: { path: SEARCH }, kind: 'wrong-total', times: 1, ...claim })
+    const work = provision(platform, [{ place: 'line 2', email: ALICE, title: 'Lead' }])
+    await t.rejects(work, { code: 'upstream-broken', message: /another total/ }, `${total}`)
+  }
   simulator.faults.add({ match: { path: '/api/v2/users' }, kind: 'truncate-page' })
   const listing = listUsers(platform.read, { states: ['active'], signal })
   await t.rejects(listing, { code: 'upstream-broken', message: /announced/ })

@@ -70,7 +70,7 @@ test('what does not pass ends in a failure that says what was tried', async (t) 
     [{ kind: 'hang' }, 'upstream-busy', undefined],
     [{ kind: 'reset' }, 'upstream-busy', undefined],
     [{ kind: 'close-mid-body' }, 'upstream-busy', undefined],
-    [{ kind: 'malformed-body' }, 'upstream-broken', undefined],
+    [{ kind: 'malformed-body' }, 'upstream-broken', 200],
   ] as const
   for (const [fault, code, status] of cases) {
     await using context = await openUnderTest({}, limits)
@@ -78,6 +78,7 @@ test('what does not pass ends in a failure that says what was tried', async (t) 
     const failure = await failureOf(context.platform.read, { attempts: 3 })
     t.equal(failure.code, code, JSON.stringify(fault))
     t.equal(failure.upstream?.status, status)
+    if (status !== undefined) t.match(failure.upstream?.correlationId, /^[\da-f-]{36}$/)
     t.match(failure.message, /^GET \/api\/v2\/authorization\/divisions .*\(3 attempts\)/)
     t.equal(active.applied, 3)
   }

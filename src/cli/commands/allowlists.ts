@@ -134,6 +134,7 @@ const COLUMNS: readonly Column<Allowlist>[] = [
     value: ({ entries }) => {
       return entries.map(({ ipAddress, direction, scope }) => `${ipAddress} ${direction} ${scope}`)
     },
+    wrap: true,
   },
   { name: 'createdDate', value: ({ createdDate }) => createdDate },
   { name: 'id', value: ({ id }) => id, whole: true },

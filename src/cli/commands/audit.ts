@@ -133,14 +133,14 @@ async function listEntries(
   const query = { ...filter, from: since, to: until, userId, subjectId: subject, order }
   const entries = admin.items('/admin/v1/audit/entries', readEntry, { query, limit })
   await session.output.rows(entries, [
-    { name: 'sequence', value: ({ sequence }) => sequence },
+    { name: 'sequence', value: ({ sequence }) => sequence, whole: true },
     { name: 'time', value: ({ time }) => time, whole: true },
     { name: 'action', value: ({ action }) => action },
     { name: 'outcome', value: ({ outcome }) => outcome },
     { name: 'actor', value: ({ actor }) => actor },
-    { name: 'userId', value: ({ userId: about }) => about },
-    { name: 'subjectId', value: ({ subjectId }) => subjectId },
-    { name: 'requestId', value: ({ requestId }) => requestId },
+    { name: 'userId', value: ({ userId: about }) => about, whole: true },
+    { name: 'subjectId', value: ({ subjectId }) => subjectId, whole: true },
+    { name: 'requestId', value: ({ requestId }) => requestId, whole: true },
   ])
   return EXIT.done
 }

@@ -69,7 +69,7 @@ const COLUMNS: readonly Column<Delivery>[] = [
   { name: 'attempts', value: ({ attempts }) => attempts },
   { name: 'createdAt', value: ({ createdAt }) => createdAt },
   { name: 'nextAttemptAt', value: ({ nextAttemptAt }) => nextAttemptAt },
-  { name: 'lastError', value: ({ lastError }) => lastError },
+  { name: 'lastError', value: ({ lastError }) => lastError, wrap: true },
   { name: 'id', value: ({ id }) => id, whole: true },
 ]
 

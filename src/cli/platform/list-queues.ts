@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { name: 'division', value: ({ division }) => division },
   { name: 'memberCount', value: ({ memberCount }) => memberCount },
   { name: 'description', value: ({ description }) => description },
-  { name: 'id', value: ({ id }) => id },
+  { name: 'id', value: ({ id }) => id, whole: true },
 ]
 
 /** Prints every queue, in the platform's order. */

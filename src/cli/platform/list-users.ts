@@ -8,6 +8,7 @@ import { RequestProgress } from '../../genesys/request-progress.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Session } from '../session.ts'
+import type { Column } from '../table-text.ts'
 import { requireNeeds } from './require-needs.ts'
 
 export type ListOptions = {
@@ -43,7 +44,11 @@ export async function printUsers(
     return withoutIds ? row : { ...row, id }
   })
   const shown = USER_COLUMNS.filter((column) => column !== 'id' || !withoutIds)
-  const columns = shown.map((column) => ({ name: column, value: (row: Row) => row[column] }))
+  const columns = shown.map((column): Column<Row> => {
+    const value = (row: Row) => row[column]
+    const isKey = column === 'email' || column === 'id'
+    return isKey ? { name: column, value, whole: true } : { name: column, value }
+  })
   await session.output.rows(rows, columns)
   return EXIT.done
 }

@@ -79,12 +79,12 @@ function errorOf({ code, message, upstream }: Failure): NonNullable<OutcomeRow['
 /** @param what heads the column of names: `email`, `queue` */
 export function outcomeColumns(what: string): readonly Column<OutcomeRow>[] {
   return [
-    { name: what, value: ({ name }) => name },
+    { name: what, value: ({ name }) => name, whole: true },
     { name: 'outcome', value: ({ outcome }) => outcome },
-    { name: 'changes', value: ({ changes }) => changes.map(changeText) },
-    { name: 'error', value: ({ error }) => error?.message },
-    { name: 'correlationId', value: ({ error }) => error?.correlationId },
-    { name: 'id', value: ({ id }) => id },
+    { name: 'changes', value: ({ changes }) => changes.map(changeText), wrap: true },
+    { name: 'error', value: ({ error }) => error?.message, wrap: true },
+    { name: 'correlationId', value: ({ error }) => error?.correlationId, whole: true },
+    { name: 'id', value: ({ id }) => id, whole: true },
   ]
 }
 

@@ -29,7 +29,9 @@ type Row = Omit<QueueAggregate, 'stats'> & { readonly queue: string } & QueueAgg
 
 const PLACE = ['from', 'to', 'queue', 'queueId', 'mediaType', 'metric', 'qualifier'] as const
 const COLUMNS: readonly Column<Row>[] = [...PLACE, ...STATS].map((name) => {
-  return { name, value: (row) => row[name] }
+  const value = (row: Row) => row[name]
+  // Times, figures and ids that are cut short look like others.
+  return name === 'queue' ? { name, value } : { name, value, whole: true }
 })
 
 /** Prints conversation aggregates of queues as they come, window by window. */
