@@ -37,7 +37,7 @@ export interface FaultRule {
   readonly message?: string
   /** Sent as `Retry-After` with `status` and `html-error`. */
   readonly retryAfterSeconds?: number
-  /** How long `slow` waits before the true answer. */
+  /** How long `slow` waits before the true answer, unless the faults are cleared before. */
   readonly delayMs?: number
   /** What `drop-field` leaves out: of the envelope if it has it, else of each entity. */
   readonly field?: string
@@ -73,6 +73,12 @@ function matches(rule: FaultRule, target: FaultTarget): boolean {
 /** The rules in force. Of several that are due, the one added first strikes. */
 export class Faults {
   #active: ActiveFault[] = []
+  #clearing = new AbortController()
+
+  /** Aborted when the rules that are in force now are cleared. */
+  get cleared(): AbortSignal {
+    return this.#clearing.signal
+  }
 
   add(rule: FaultRule): ActiveFault {
     const active = { rule, matched: 0, applied: 0 }
@@ -82,6 +88,8 @@ export class Faults {
 
   clear(): void {
     this.#active = []
+    this.#clearing.abort()
+    this.#clearing = new AbortController()
   }
 
   list(): readonly ActiveFault[] {

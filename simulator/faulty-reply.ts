@@ -17,14 +17,13 @@ function retryAfter(rule: FaultRule): Record<string, string> {
 
 /** A simulator that closes does not answer what still waits: it hangs up. */
 async function waitFor(platform: Platform, delayMs: number, reply: FastifyReply): Promise<Start> {
-  try {
-    await wait(delayMs, undefined, { signal: platform.closing })
-    return 'answer'
-  } catch {
-    reply.hijack()
-    reply.raw.destroy()
-    return 'answered'
-  }
+  const { closing, faults } = platform
+  const signal = AbortSignal.any([closing, faults.cleared])
+  await wait(delayMs, undefined, { signal }).catch(() => undefined)
+  if (!closing.aborted) return 'answer'
+  reply.hijack()
+  reply.raw.destroy()
+  return 'answered'
 }
 
 /** What a fault does before the true answer is made. May throw the error that it stands for. */
