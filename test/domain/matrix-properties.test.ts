@@ -132,7 +132,7 @@ test('names that a world does not have are unknown, however near they come', asy
     }),
     { numRuns: 500 },
   )
-  t.ok(near > 10_000)
+  t.ok(near > 10_000, `${near} near names`)
 })
 
 function pathText(path: NamedPath): string {
