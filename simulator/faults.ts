@@ -37,8 +37,10 @@ export interface FaultRule {
   readonly message?: string
   /** Sent as `Retry-After` with `status` and `html-error`. */
   readonly retryAfterSeconds?: number
-  /** How long `slow` waits before the true answer, unless the faults are cleared before. */
+  /** How long `slow` waits before the true answer. */
   readonly delayMs?: number
+  /** What `slow` waits for in the place of a time; for rules that are made in this process. */
+  readonly until?: Promise<unknown>
   /** What `drop-field` leaves out: of the envelope if it has it, else of each entity. */
   readonly field?: string
   /** What `wrong-total` claims; one more than the truth when left out. */
@@ -73,12 +75,6 @@ function matches(rule: FaultRule, target: FaultTarget): boolean {
 /** The rules in force. Of several that are due, the one added first strikes. */
 export class Faults {
   #active: ActiveFault[] = []
-  #clearing = new AbortController()
-
-  /** Aborted when the rules that are in force now are cleared. */
-  get cleared(): AbortSignal {
-    return this.#clearing.signal
-  }
 
   add(rule: FaultRule): ActiveFault {
     const active = { rule, matched: 0, applied: 0 }
@@ -88,8 +84,6 @@ export class Faults {
 
   clear(): void {
     this.#active = []
-    this.#clearing.abort()
-    this.#clearing = new AbortController()
   }
 
   list(): readonly ActiveFault[] {

@@ -166,7 +166,8 @@ test('permctl changes', async (t) => {
     const rows = people.map((id) => `${id},grant,Quality Evaluator,${divisions.support}\n`)
     await writeFile(join(folder.path, 'all.csv'), HEADINGS + rows.join(''))
     // The first is written, the second is held until the stop has been asked for.
-    const held = { kind: 'slow', match: { path: WRITES }, delayMs: 600_000, after: 1 } as const
+    const gate = Promise.withResolvers<void>()
+    const held = { kind: 'slow', match: { path: WRITES }, until: gate.promise, after: 1 } as const
     served.simulator.faults.add(held)
     using terminal = permctlInTerminal([...CHANGES, 'apply', 'all.csv'], {
       env,
@@ -182,8 +183,9 @@ test('permctl changes', async (t) => {
       const { body } = await served.caller.admin(`/admin/v1/role-changes/${id}`)
       return body.stopRequested === true
     })
-    served.simulator.faults.clear()
+    gate.resolve()
     const stopped = await stopping
+    served.simulator.faults.clear()
     t.equal(stopped.code, 0, stopped.stderr)
     t.match(JSON.parse(stopped.stdout), { id, state: 'stopped' })
     t.match(stopped.stderr, new RegExp(`permctl changes resume ${id}`))

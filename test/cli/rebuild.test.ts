@@ -52,10 +52,11 @@ test('permctl rebuild', async (t) => {
   })
 
   await t.test('a terminal sees progress; Ctrl-C leaves it running', async (t) => {
+    const gate = Promise.withResolvers<void>()
     served.simulator.faults.add({
       kind: 'slow',
       match: { path: '/api/v2/authorization/divisions' },
-      delayMs: 600_000,
+      until: gate.promise,
     })
     using terminal = permctlInTerminal(['rebuild'], { env })
     await terminal.until(/requests to the platform: \d+ of \d+/)
@@ -69,8 +70,9 @@ test('permctl rebuild', async (t) => {
     joining.stderr.on('data', (chunk: Buffer) => void (told += chunk.toString()))
     const ended = Promise.all([text(joining.stdout), once(joining, 'close')])
     await until('it has joined', () => told.includes(`one runs already, asked for by root: ${id}`))
-    served.simulator.faults.clear()
+    gate.resolve()
     const [stdout, [code]] = await ended
+    served.simulator.faults.clear()
     t.equal(code, 0, told)
     t.match(JSON.parse(stdout), { id, state: 'succeeded' })
   })

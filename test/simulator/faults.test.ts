@@ -104,11 +104,12 @@ test('faults strike what they match, and nothing else', async (t) => {
     t.equal((await caller.get(USERS)).body.total, 9)
   })
 
-  t.test('an answer that is held back until the faults are cleared', async (t) => {
-    const slow = faults.add({ match: { path: USERS }, kind: 'slow', delayMs: 3_600_000 })
+  t.test('an answer that is held back until something has happened', async (t) => {
+    const gate = Promise.withResolvers<void>()
+    const slow = faults.add({ match: { path: USERS }, kind: 'slow', until: gate.promise })
     const waiting = caller.get(USERS)
     while (slow.applied === 0) await new Promise(setImmediate)
-    faults.clear()
+    gate.resolve()
     t.equal((await waiting).body.total, 9)
   })
 
