@@ -29,6 +29,8 @@ export type Overrides = {
   /** Epoch milliseconds; what ages are measured with. */
   readonly now?: () => number
   readonly drainMs?: number
+  /** Both planes turn requests away when the event loop is later; each has a default. */
+  readonly maxEventLoopDelayMs?: number
   /** How long and how often the platform is tried. */
   readonly upstream?: Pick<UpstreamOptions, 'requestTimeoutMs' | 'maxAttempts'>
   /** How role changes are carried out, and who is told of every moment at which that may break off. */
@@ -71,8 +73,17 @@ export async function createService(config: Config, overrides: Overrides = {}): 
   late.wakeDeliveries = () => deliveries.wake()
   const draining = { value: false }
   const listener = await readCheckListener(config, logger)
+  const { maxEventLoopDelayMs } = overrides
   const apps = createApps(
-    { ...parts, ...changes, ...workers, ...architecture, ...listener, draining },
+    {
+      ...parts,
+      ...changes,
+      ...workers,
+      ...architecture,
+      ...listener,
+      draining,
+      maxEventLoopDelayMs,
+    },
     stack,
   )
   const disposables = stack.move()

@@ -5,7 +5,12 @@ import { Failure } from '../domain/failure.ts'
 import { SCOPES } from '../domain/principal.ts'
 import type { Principal, Scope } from '../domain/principal.ts'
 
-export type JwtOptions = { readonly issuer: string; readonly audience: string }
+export type JwtOptions = {
+  readonly issuer: string
+  readonly audience: string
+  /** How long the issuer may take for each answer, in milliseconds; default 3,000. */
+  readonly fetchTimeoutMs?: number | undefined
+}
 
 /** Who a token speaks for, and until when (epoch milliseconds) that may be remembered. */
 type VerifiedToken = { readonly principal: Principal; readonly until: number }
@@ -47,9 +52,10 @@ export function looksLikeJwt(token: string): boolean {
 }
 
 /** Verifies access tokens of one OpenID issuer, whose keys are found through its discovery document. */
-export function createTokenVerifier({ issuer, audience }: JwtOptions): TokenVerifier {
+export function createTokenVerifier(options: JwtOptions): TokenVerifier {
+  const { issuer, audience, fetchTimeoutMs = FETCH_TIMEOUT_MS } = options
   const verified = new LRUCache<string, VerifiedToken>({ max: MAX_REMEMBERED })
-  const keys = createKeySource(issuer)
+  const keys = createKeySource(issuer, fetchTimeoutMs)
   return {
     remembered(token) {
       const known = verified.get(token)
@@ -125,11 +131,11 @@ function principalOf(payload: JWTPayload): Principal {
 }
 
 /** Finds the issuer's keys once; a failed attempt is repeated only after a pause. */
-function createKeySource(issuer: string): () => Promise<JWTVerifyGetKey> {
+function createKeySource(issuer: string, timeoutMs: number): () => Promise<JWTVerifyGetKey> {
   let source: Promise<JWTVerifyGetKey> | undefined
   return () => {
     if (!source) {
-      const attempt = discover(issuer)
+      const attempt = discover(issuer, timeoutMs)
       source = attempt
       attempt.catch(() => {
         setTimeout(() => (source = undefined), DISCOVERY_COOLDOWN_MS).unref()
@@ -139,10 +145,10 @@ function createKeySource(issuer: string): () => Promise<JWTVerifyGetKey> {
   }
 }
 
-async function discover(issuer: string): Promise<JWTVerifyGetKey> {
+async function discover(issuer: string, timeoutMs: number): Promise<JWTVerifyGetKey> {
   try {
     const address = `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`
-    const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
+    const signal = AbortSignal.timeout(timeoutMs)
     const response = await fetch(address, { signal, redirect: 'error' })
     if (!response.ok) throw new Error(`discovery answered ${response.status}`)
     const document = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown }
@@ -153,7 +159,7 @@ async function discover(issuer: string): Promise<JWTVerifyGetKey> {
       throw new Error('discovery names keys of another protocol')
     }
     return createRemoteJWKSet(keys, {
-      timeoutDuration: FETCH_TIMEOUT_MS,
+      timeoutDuration: timeoutMs,
       cooldownDuration: KEYS_COOLDOWN_MS,
       cacheMaxAge: KEYS_MAX_AGE_MS,
     })

@@ -25,13 +25,15 @@ type AppParts = Parts &
   Architecture &
   CheckListener & {
     readonly draining: { readonly value: boolean }
+    /** Requests are turned away when the event loop is later than this; each plane has a default. */
+    readonly maxEventLoopDelayMs?: number | undefined
   }
 
 /** Both planes, not listening yet. */
 export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
   const { config, logger, metrics, publisher, unknownUsers, rebuilder, startCheck } = parts
-  const { store, runner, refusedLogins } = parts
-  const eventLoop = stack.use(watchEventLoop(MAX_EVENT_LOOP_DELAY_MS))
+  const { store, runner, refusedLogins, maxEventLoopDelayMs } = parts
+  const eventLoop = stack.use(watchEventLoop(maxEventLoopDelayMs ?? MAX_EVENT_LOOP_DELAY_MS))
   const { auth } = config
   const shared = {
     matrices: publisher,
@@ -76,6 +78,7 @@ export function createApps(parts: AppParts, stack: AsyncDisposableStack) {
     wake: () => runner.wake(),
     registry: metrics.registry,
     checkApp: check,
+    maxEventLoopDelayMs,
     status: () => ({
       held: publisher.held,
       startCheck: startCheck.passed,

@@ -22,7 +22,7 @@ async function ask(url: string, key: string, userId?: string) {
 }
 
 test('the example lets in who may, and nobody without a clear yes', async (t) => {
-  await using context = await startUnderTest()
+  await using context = await startUnderTest({ overrides: { maxEventLoopDelayMs: Infinity } })
   const { checkUrl } = context.service
   t.same(await ask(checkUrl, CHECK_KEY, users.alice), { status: 200, logged: '' })
   t.same(await ask(checkUrl, CHECK_KEY, users.erin), { status: 403, logged: '' })
@@ -87,6 +87,7 @@ test('the gateway of the README is answered as shown', async (t) => {
   const { headers, path, body, shown } = readmeExample()
   const { Host: _, Authorization: credentials = '', ...sent } = headers
   await using context = await startUnderTest({
+    overrides: { maxEventLoopDelayMs: Infinity },
     env: {
       CHECK_API_KEYS: `app=${credentials.replace('Bearer ', '')}`,
       AUTHZEN_RESOURCE_TYPES: 'queue=routing:queue,feature=permission',

@@ -151,7 +151,7 @@ test('permctl allowlists, environments and deliveries', async (t) => {
       return (waiting[0]?.attempts ?? 0) > 0 && waiting
     })
     const path = join(served.env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-    const database = new DatabaseSync(path, { timeout: 5_000 })
+    const database = new DatabaseSync(path, { timeout: 60_000 })
     database.exec(`update deliveries set state = 'dead', finished_at = created_at`)
     database.close()
     const dry = await run(['deliveries', 'retry', '--all-dead', '--dry-run'])

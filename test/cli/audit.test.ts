@@ -104,7 +104,7 @@ test('permctl audit', async (t) => {
     t.equal(await terminal.exited, 0, terminal.shown())
     t.match(terminal.shown(), /^intact +true$/m)
     const path = join(served.env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-    const database = new DatabaseSync(path, { timeout: 5_000 })
+    const database = new DatabaseSync(path, { timeout: 60_000 })
     const triggers = database.prepare(`select name from sqlite_master where type = 'trigger'`).all()
     for (const { name } of triggers) database.exec(`drop trigger ${String(name)}`)
     database.exec(`update audit_entries set actor = 'nobody' where sequence = 2`)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { temporaryFolder } from '../end-to-end/support/environment.ts'
+import { until } from '../end-to-end/support/until.ts'
 import { permctl, permctlInTerminal } from './support/permctl.ts'
 import { startServedWorld } from './support/service.ts'
 
@@ -164,24 +165,33 @@ test('permctl changes', async (t) => {
     const people = [carol, dave, heidi, ivan, judy, olivia]
     const rows = people.map((id) => `${id},grant,Quality Evaluator,${divisions.support}\n`)
     await writeFile(join(folder.path, 'all.csv'), HEADINGS + rows.join(''))
-    served.simulator.faults.add({ kind: 'slow', match: { path: WRITES }, delayMs: 1_500 })
+    // The first is written, the second is held until the stop has been asked for.
+    const gate = Promise.withResolvers<void>()
+    const held = { kind: 'slow', match: { path: WRITES }, until: gate.promise, after: 1 } as const
+    served.simulator.faults.add(held)
     using terminal = permctlInTerminal([...CHANGES, 'apply', 'all.csv'], {
       env,
       folder: folder.path,
     })
-    await terminal.until(/users: \d of 6/)
+    await terminal.until(/users: 1 of 6/)
     terminal.type('\u0003')
     t.equal(await terminal.exited, 130)
     const [, id = ''] =
       /in the service: permctl changes status (\S+) --wait/.exec(terminal.shown()) ?? []
-    const stopped = await permctl([...CHANGES, 'stop', id], { env })
+    const stopping = permctl([...CHANGES, 'stop', id], { env })
+    await until('the stop has been asked for', async () => {
+      const { body } = await served.caller.admin(`/admin/v1/role-changes/${id}`)
+      return body.stopRequested === true
+    })
+    gate.resolve()
+    const stopped = await stopping
+    served.simulator.faults.clear()
     t.equal(stopped.code, 0, stopped.stderr)
     t.match(JSON.parse(stopped.stdout), { id, state: 'stopped' })
     t.match(stopped.stderr, new RegExp(`permctl changes resume ${id}`))
     t.equal((await permctl([...CHANGES, 'stop', id], { env })).code, 0, 'twice is once')
     t.equal((await permctl([...CHANGES, 'status', id], { env })).code, 4, 'a part was done')
     t.equal((await permctl([...CHANGES, 'resume', id, '--dry-run'], { env })).code, 1)
-    served.simulator.faults.clear()
     const resumed = await permctl([...CHANGES, 'resume', id], { env })
     t.equal(resumed.code, 0, resumed.stderr)
     t.same(new Set(states(JSON.parse(resumed.stdout) as Batch)), new Set(['applied']))

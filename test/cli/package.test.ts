@@ -55,7 +55,7 @@ async function layDependencies(folder: string): Promise<void> {
   }
 }
 
-test('the packed package', { timeout: 300_000 }, async (t) => {
+test('the packed package', { timeout: 580_000 }, async (t) => {
   const folder = await temporaryFolder()
   t.teardown(() => folder[Symbol.asyncDispose]())
   const { path } = folder

@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { test } from 'tap'
 import { SMALL_WORLD, smallWorld } from '../../simulator/small-world.ts'
-import { permctl, permctlInTerminal } from './support/permctl.ts'
+import { until } from '../end-to-end/support/until.ts'
+import { permctl, permctlInTerminal, startPermctl } from './support/permctl.ts'
 import { startServedWorld } from './support/service.ts'
 
 const world = smallWorld()
@@ -49,11 +52,11 @@ test('permctl rebuild', async (t) => {
   })
 
   await t.test('a terminal sees progress; Ctrl-C leaves it running', async (t) => {
+    const gate = Promise.withResolvers<void>()
     served.simulator.faults.add({
       kind: 'slow',
       match: { path: '/api/v2/authorization/divisions' },
-      delayMs: 3_000,
-      times: 1,
+      until: gate.promise,
     })
     using terminal = permctlInTerminal(['rebuild'], { env })
     await terminal.until(/requests to the platform: \d+ of \d+/)
@@ -62,10 +65,16 @@ test('permctl rebuild', async (t) => {
     const shown = terminal.shown()
     const [, id = ''] = /permctl rebuild status (\S+) --wait/.exec(shown) ?? []
     t.match(shown, /interrupted: the rebuild goes on in the service/)
-    const joined = await permctl(['rebuild'], { env })
-    t.equal(joined.code, 0, joined.stderr)
-    t.match(joined.stderr, new RegExp(`one runs already, asked for by root: ${id}`))
-    t.match(JSON.parse(joined.stdout), { id, state: 'succeeded' })
+    const joining = startPermctl(['rebuild'], { env })
+    let told = ''
+    joining.stderr.on('data', (chunk: Buffer) => void (told += chunk.toString()))
+    const ended = Promise.all([text(joining.stdout), once(joining, 'close')])
+    await until('it has joined', () => told.includes(`one runs already, asked for by root: ${id}`))
+    gate.resolve()
+    const [stdout, [code]] = await ended
+    served.simulator.faults.clear()
+    t.equal(code, 0, told)
+    t.match(JSON.parse(stdout), { id, state: 'succeeded' })
   })
 
   await t.test('what a guard refuses is 1, and --allow-shrink takes it', async (t) => {

@@ -185,7 +185,7 @@ test('a write is repeated when it is told to wait, breaks or meets another write
 })
 
 test('a write that is not answered is repeated', async (t) => {
-  await using context = await openBoth({}, { requestTimeoutMs: 500 })
+  await using context = await openBoth({}, { requestTimeoutMs: 1_500 })
   const { simulator, upstream } = context
   const fault = { kind: 'hang', match: { path: `${SUBJECT}/bulkadd` }, times: 1 } as const
   simulator.faults.add(fault)

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mock } from 'node:test'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { test } from 'tap'
 import { startSimulator } from '../../simulator/server.ts'
 import type { RoleRule } from '../../src/domain/role-rules.ts'
@@ -221,9 +223,10 @@ test('disposing ends what is pending and leaves nothing open', async (t) => {
   const reading = readAgain(upstream)
   reading.catch(() => {})
   while (fault.applied === 0) await new Promise((resolve) => setTimeout(resolve, 2))
-  const startedAt = performance.now()
+  // Force has no effect, however soon it is used: the thread has to end by itself.
+  mock.method(Worker.prototype, 'terminate', async () => 0)
+  t.teardown(() => mock.restoreAll())
   await upstream[Symbol.asyncDispose]()
-  t.ok(performance.now() - startedAt < 1500, 'without force')
   await t.rejects(reading, { code: 'upstream-busy', message: 'the service is stopping' })
   await t.rejects(upstream.preflight(signal), { code: 'upstream-busy' })
   await upstream[Symbol.asyncDispose]()
@@ -261,7 +264,7 @@ test('an idle thread does not keep the process alive, nor the SDK’s own file l
   const run = promisify(execFile)
   const args = ['--input-type=module', '--eval', script]
   const { stdout } = await run(process.execPath, args, {
-    timeout: 20_000,
+    timeout: 120_000,
     env: { ...process.env, HOME: home },
   })
   t.equal(stdout, 'Small World\n')

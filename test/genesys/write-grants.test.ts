@@ -6,12 +6,12 @@ import { EVERY_DIVISION } from '../../simulator/world.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { Failure } from '../../src/domain/failure.ts'
 import type { GrantDelta } from '../../src/domain/role-change.ts'
-import type { Clock } from '../../src/genesys/clock.ts'
 import { openPlatform } from '../../src/genesys/platform-client.ts'
 import type { Platform } from '../../src/genesys/platform-client.ts'
 import { preflight } from '../../src/genesys/preflight.ts'
 import { readDirectGrants } from '../../src/genesys/read-direct-grants.ts'
 import { writeGrants } from '../../src/genesys/write-grants.ts'
+import { turningClock } from './clocks.ts'
 import { allTextOf, openUnderTest, optionsFor } from './platform-under-test.ts'
 import { watchAuthorization } from './platform-under-test.ts'
 
@@ -30,15 +30,8 @@ const REMOVING = { add: [], remove: [AGENT, EVERYWHERE] }
 
 const SPEED = 50
 
-/** The system's clock, fast enough for pauses and slow enough for bounds of minutes. */
-const quickClock: Clock = {
-  now: () => performance.now() * SPEED,
-  after(ms, run) {
-    const timer = setTimeout(run, ms / SPEED)
-    return () => clearTimeout(timer)
-  },
-  random: Math.random,
-}
+/** Fast enough for pauses and slow enough for bounds of minutes. */
+const quickClock = turningClock(SPEED)
 
 function openQuick() {
   return openUnderTest({}, { requestTimeoutMs: 100 * SPEED }, quickClock)

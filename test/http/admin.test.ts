@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { Registry } from 'prom-client'
 import t from 'tap'
 import { Failure } from '../../src/domain/failure.ts'
+import { until } from '../end-to-end/support/until.ts'
 import { FACTS, matrixOf, serve, USERS } from './support/organization.ts'
 import {
   ADMIN_SECRET,
@@ -369,6 +370,16 @@ t.test('limits the rate at which the check plane is tried, whoever asks', async 
   )
   const limited = answers.find((answer) => answer.statusCode === 429)
   t.match(limited?.json(), { type: /rate-limited$/, retryAfterSeconds: 1 })
+})
+
+t.test('turns requests away while the event loop is late', async (t) => {
+  // No event loop is ever as timely.
+  const { get } = startAdminPlane(t, { maxEventLoopDelayMs: 1e-9 })
+  const answer = await until('it was looked at', async () => {
+    const answered = await get('/admin/v1/roles')
+    return answered.statusCode === 503 && answered
+  })
+  t.match(answer.json(), { type: /overloaded$/, retryAfterSeconds: 10 })
 })
 
 t.test('limits the rate of each caller', async (t) => {

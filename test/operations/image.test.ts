@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,8 +13,8 @@ import { readCompose, withDefaults } from './support/compose.ts'
 import { commandOf, ImageBuilder, pairsOf, runPath, textsOf } from './support/dockerfile.ts'
 import { readText, ROOT } from './support/repository.ts'
 
-const START_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 40_000
+const START_TIMEOUT_MS = 180_000
+const STOP_TIMEOUT_MS = 120_000
 
 type Container = {
   readonly child: ChildProcess
@@ -24,13 +24,18 @@ type Container = {
   output(): string
 }
 
+/** A port that nobody gets by chance: below those that systems hand out. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(10_000, 30_000)
+    const server = createServer()
+    const listening = once(server, 'listening').catch(() => undefined)
+    server.listen(port, '127.0.0.1')
+    if ((await listening) === undefined) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** Starts a stage's command in its folder, with the image's variables and these. */
@@ -89,7 +94,7 @@ function composeVariables(): Record<string, string> {
 }
 
 const builder = await ImageBuilder.open()
-test('the images', { timeout: 400_000 }, async (t) => {
+test('the images', { timeout: 580_000 }, async (t) => {
   t.teardown(() => rm(builder.folder, { recursive: true, force: true }))
 
   await t.test('hold no devDependency, and of the repository only what they run', async (t) => {

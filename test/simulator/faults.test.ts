@@ -104,6 +104,15 @@ test('faults strike what they match, and nothing else', async (t) => {
     t.equal((await caller.get(USERS)).body.total, 9)
   })
 
+  t.test('an answer that is held back until something has happened', async (t) => {
+    const gate = Promise.withResolvers<void>()
+    const slow = faults.add({ match: { path: USERS }, kind: 'slow', until: gate.promise })
+    const waiting = caller.get(USERS)
+    while (slow.applied === 0) await new Promise(setImmediate)
+    gate.resolve()
+    t.equal((await waiting).body.total, 9)
+  })
+
   t.test('the login as well', async (t) => {
     faults.add({ match: { path: '/oauth/token' }, kind: 'html-error', times: 1 })
     t.equal((await caller.login()).status, 502)

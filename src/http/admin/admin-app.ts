@@ -68,6 +68,8 @@ export type AdminAppDeps = Omit<RouteDeps, 'longWork'> & {
   /** True once the service is shutting down. */
   readonly draining: () => boolean
   readonly tls?: Tls | undefined
+  /** Requests are turned away when the event loop is later than this; default 1,000. */
+  readonly maxEventLoopDelayMs?: number | undefined
   readonly refusedLogins?: Pick<RefusedLogins, 'note'> | undefined
 }
 
@@ -147,7 +149,7 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
   void app.register(readyRoute(deps))
   void app.register(tryRoutes(deps.checkApp, RATE))
   void app.register((guarded, _options, done) => {
-    guardRoutes(guarded, deps.auth)
+    guardRoutes(guarded, deps)
     const shared = { ...deps, longWork: new LongWork() }
     void guarded.register(rebuildRoutes(deps))
     void guarded.register(roleChangeRoutes(shared))
@@ -166,7 +168,8 @@ export function buildAdminApp(deps: AdminAppDeps): FastifyInstance {
 }
 
 /** Access first, so that the rate is counted by caller and an unknown one fills nobody's count. */
-function guardRoutes(app: FastifyInstance, auth: Authenticator): void {
+function guardRoutes(app: FastifyInstance, deps: AdminAppDeps): void {
+  const { auth, maxEventLoopDelayMs = MAX_EVENT_LOOP_DELAY_MS } = deps
   const access = requireAccess(auth, (request) => {
     const { config, url = '' } = request.routeOptions
     if (config.scopes) return config.scopes
@@ -182,7 +185,7 @@ function guardRoutes(app: FastifyInstance, auth: Authenticator): void {
     allowList: (request) => request.routeOptions.url?.startsWith('/docs') === true,
   })
   void app.register(fastifyUnderPressure, {
-    maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS,
+    maxEventLoopDelay: maxEventLoopDelayMs,
     pressureHandler: () => {
       const message = 'the service has no time just now'
       throw new Failure('overloaded', message, { retryAfterSeconds: 10 })

@@ -30,7 +30,8 @@ export type DecisionPoint = UnderTest & {
 }
 
 /**
- * The service over the scenario's organisation, on its real listener with TLS.
+ * The service over the scenario's organisation, on its real listener with TLS. It turns nobody away
+ * because the machine let this process wait.
  */
 export async function startDecisionPoint(
   env: Readonly<Record<string, string>> = {},
@@ -51,6 +52,7 @@ export async function startDecisionPoint(
   const context = stack.use(
     await startUnderTest({
       simulator: { world: scenarioWorld() },
+      overrides: { maxEventLoopDelayMs: Infinity },
       env: {
         PUBLIC_URL,
         TLS_CERT_FILE: files.cert,

@@ -8,11 +8,17 @@ export type ServedWorld = UnderTest & {
   readonly permctlEnv: Env
 }
 
-/** A service that serves the simulator's small world, and the variables that lead permctl to it. */
+/**
+ * A service that serves the simulator's small world, and the variables that lead permctl to it. It
+ * turns nobody away because the machine let this process wait.
+ */
 export async function startServedWorld(
   options: Parameters<typeof startUnderTest>[0] = {},
 ): Promise<ServedWorld> {
-  const world = await startUnderTest(options)
+  const world = await startUnderTest({
+    ...options,
+    overrides: { maxEventLoopDelayMs: Infinity, ...options.overrides },
+  })
   return Object.assign(world, {
     permctlEnv: {
       PERMCTL_CHECK_URL: world.service.checkUrl,

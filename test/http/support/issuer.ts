@@ -2,8 +2,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { GenerateKeyPairResult } from 'jose'
+import type { JwtOptions } from '../../../src/http/jwt.ts'
 
 export const AUDIENCE = 'permission-check'
+
+/** An issuer to trust, who may take its time: the machine may let both of us wait. */
+export function trust(issuer: string): JwtOptions {
+  return { issuer, audience: AUDIENCE, fetchTimeoutMs: 120_000 }
+}
 
 /** An OpenID issuer on loopback with one key. `down` fails the paths that contain it. */
 export async function startIssuer(t: { teardown(dispose: () => unknown): void }) {

@@ -153,6 +153,7 @@ export function startAdminPlane(t: Told, overrides: Partial<AdminAppDeps> = {}) 
     registry: new Registry(),
     checkApp: startCheckPlane(t).app,
     draining: () => false,
+    maxEventLoopDelayMs: Infinity,
     status: () => ({
       held: served.held.at(-1),
       startCheck: undefined,

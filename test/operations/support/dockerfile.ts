@@ -128,7 +128,7 @@ export class ImageBuilder {
   }
 }
 
-const NPM_TIMEOUT_MS = 180_000
+const NPM_TIMEOUT_MS = 400_000
 
 async function run(text: string, root: string, directory: string): Promise<void> {
   for (const command of text.split(' && ')) {
