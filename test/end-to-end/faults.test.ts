@@ -125,7 +125,7 @@ function outcomesIn({ body }: Answer): string[] {
   return results.map(({ allowed, reason }) => (allowed ? 'allowed' : reason))
 }
 
-/** Asks again and again until the work is done; a turned-away caller is no wrong answer. */
+/** Asks again and again until the work is done. */
 async function askDuring<Value>(
   caller: Caller,
   chronicle: Chronicle,
@@ -137,8 +137,8 @@ async function askDuring<Value>(
   })
   do {
     const answer = await caller.batch(TELLING_QUESTIONS)
-    if (answer.status === 200) chronicle.heard(answer.body.revision, outcomesIn(answer))
-    else if (!answer.body.type.endsWith(':overloaded')) throw new Error(answer.text)
+    if (answer.status !== 200) throw new Error(answer.text)
+    chronicle.heard(answer.body.revision, outcomesIn(answer))
     await delay(PAUSE_MS)
   } while (!state.done)
   return await finished

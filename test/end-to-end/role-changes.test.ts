@@ -8,7 +8,6 @@ import {
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { MAX_BATCH } from '../../src/http/check/batch-request.ts'
 import { onBothStores } from './support/both-stores.ts'
-import { isOverloaded } from './support/caller.ts'
 import type { Body, Caller } from './support/caller.ts'
 import { directGrants, itemStates } from './support/change-desk.ts'
 import { temporaryFolder } from './support/environment.ts'
@@ -31,10 +30,7 @@ async function heldByAll(caller: Caller, world: World): Promise<Map<string, Set<
   const held = new Map<string, Set<string>>()
   for (let start = 0; start < questions.length; start += MAX_BATCH) {
     const part = questions.slice(start, start + MAX_BATCH)
-    const { body } = await until('the batch is answered', async () => {
-      const answer = await caller.batch(part)
-      return !isOverloaded(answer) && answer
-    })
+    const { body } = await caller.batch(part)
     for (const [index, { userId, permission, divisionId = '' }] of part.entries()) {
       const { allowed, reason } = body.results[index]
       const key = `${userId} ${divisionId}`
