@@ -39,6 +39,8 @@ export interface FaultRule {
   readonly retryAfterSeconds?: number
   /** How long `slow` waits before the true answer. */
   readonly delayMs?: number
+  /** What `slow` waits for in the place of a time; for rules that are made in this process. */
+  readonly until?: Promise<unknown>
   /** What `drop-field` leaves out: of the envelope if it has it, else of each entity. */
   readonly field?: string
   /** What `wrong-total` claims; one more than the truth when left out. */

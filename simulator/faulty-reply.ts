@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { htmlError, spoil, usualCode } from './fault-effects.ts'
@@ -16,14 +17,24 @@ function retryAfter(rule: FaultRule): Record<string, string> {
 }
 
 /** A simulator that closes does not answer what still waits: it hangs up. */
-async function waitFor(platform: Platform, delayMs: number, reply: FastifyReply): Promise<Start> {
+async function waitFor(
+  { closing }: Platform,
+  { until, delayMs = DEFAULT_DELAY_MS }: FaultRule,
+  reply: FastifyReply,
+): Promise<Start> {
+  const over = new AbortController()
   try {
-    await wait(delayMs, undefined, { signal: platform.closing })
+    closing.throwIfAborted()
+    if (until) await Promise.race([until, once(closing, 'abort', { signal: over.signal })])
+    else await wait(delayMs, undefined, { signal: closing })
+    closing.throwIfAborted()
     return 'answer'
   } catch {
     reply.hijack()
     reply.raw.destroy()
     return 'answered'
+  } finally {
+    over.abort()
   }
 }
 
@@ -53,7 +64,7 @@ export async function startFaulty(
       reply.raw.socket?.resetAndDestroy()
       return 'answered'
     case 'slow':
-      return waitFor(platform, rule.delayMs ?? DEFAULT_DELAY_MS, reply)
+      return waitFor(platform, rule, reply)
     default:
       return 'answer'
   }

@@ -114,7 +114,7 @@ onBothStores('a refusal stops, is passed over, or undoes what was done', async (
 
 onBothStores('storms, lost answers and lost tokens end in success', async (t, database) => {
   const { desk, simulator } = await openDesk(t, database, {
-    overrides: { upstream: { requestTimeoutMs: 700 } },
+    overrides: { upstream: { requestTimeoutMs: 3_000 } },
     async onStep(step) {
       if (step === 'after-confirmed') simulator.revokeTokens()
     },

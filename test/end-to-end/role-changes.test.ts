@@ -168,7 +168,8 @@ onBothStores(
     const reading = 'GET /api/v2/authorization/roles/{roleId}/subjectgrants'
     simulator.requests.reset()
     const match = { path: `/api/v2/authorization/roles/${roles.unused}/subjectgrants` }
-    const slow = simulator.faults.add({ kind: 'slow', delayMs: 3_000, match })
+    const gate = Promise.withResolvers<void>()
+    const slow = simulator.faults.add({ kind: 'slow', until: gate.promise, match })
     const rebuild = await caller.startRebuild()
     await until('the holders are read', () => {
       return slow.applied > 0 && simulator.requests.of(reading) >= simulator.world.roles.size
@@ -177,6 +178,7 @@ onBothStores(
     t.equal((await desk.carryOut({ updates })).state, 'succeeded')
     const question = { userId: users.olivia, permission: 'routing:queue:view' }
     t.equal(await caller.outcome(question), 'allowed')
+    gate.resolve()
     const { startedAt } = rebuild
     const { state, finishedAt } = await caller.untilEnded(rebuild.id)
     t.equal(state, 'succeeded')

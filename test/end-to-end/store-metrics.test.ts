@@ -21,7 +21,7 @@ test('metrics tell whether the database works and what the last verification fou
   t.equal(verifiedAt * 1_000, Date.parse(body.verifiedAt))
 
   const path = join(env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-  const database = new DatabaseSync(path, { timeout: 5_000 })
+  const database = new DatabaseSync(path, { timeout: 60_000 })
   const triggers = database.prepare(`select name from sqlite_master where type = 'trigger'`).all()
   for (const { name } of triggers) database.exec(`drop trigger ${String(name)}`)
   database.exec(`update audit_entries set actor = 'nobody'`)

@@ -9,7 +9,6 @@ import type { UnderTest } from './service-under-test.ts'
 type Options = Omit<NonNullable<Parameters<typeof startUnderTest>[0]>, 'overrides'> & {
   readonly overrides?: Omit<Overrides, 'roleChanges'>
   readonly onStep?: NonNullable<Overrides['roleChanges']>['onStep']
-  readonly leaseMs?: number
 }
 
 /** A change is waited for to show on the platform no longer than this. */
@@ -21,7 +20,7 @@ export type OpenDesk = UnderTest & { readonly desk: ChangeDesk }
 export async function openDesk(
   t: Test,
   database: TestDatabase,
-  { onStep, leaseMs, ...options }: Options = {},
+  { onStep, ...options }: Options = {},
 ): Promise<OpenDesk> {
   const context = await startUnderTest({
     ...options,
@@ -29,8 +28,8 @@ export async function openDesk(
       ...options.overrides,
       roleChanges: {
         readBack: READ_BACK,
+        publicationPauseMs: 0,
         ...(onStep ? { onStep } : {}),
-        ...(leaseMs === undefined ? {} : { leaseMs }),
       },
     },
     env: { ...databaseUrl(database), ...options.env },

@@ -18,6 +18,11 @@ export type TestDatabase = {
   passLeaseTime(ms: number, clock: { now: number }): Promise<void>
 }
 
+/** What a dead process held is free for the next one, as it is once its leases have run out. */
+export async function endBatchLeases({ execute }: Pick<TestDatabase, 'execute'>): Promise<void> {
+  await execute('update role_change_batches set lease_until = 0 where lease_until is not null')
+}
+
 export type CreateDatabase = (t: Test) => Promise<TestDatabase>
 
 export async function temporaryFolder(t: Test): Promise<string> {
@@ -30,7 +35,7 @@ export async function createSqliteDatabase(t: Test): Promise<TestDatabase> {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'store.db')
   const execute = async (...statements: string[]): Promise<Record<string, unknown>[]> => {
-    const database = new DatabaseSync(path, { timeout: 5_000 })
+    const database = new DatabaseSync(path, { timeout: 60_000 })
     try {
       return statements.map((sql) => database.prepare(sql).all()).at(-1) ?? []
     } finally {
