@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import { DEFAULT_CLIENT } from '../../simulator/simulated-client.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { Failure } from '../../src/domain/failure.ts'
+import { lastingPort } from '../support/lasting-port.ts'
 import type { Body, Caller } from './support/caller.ts'
 import { ADMIN_KEY, CHECK_KEY, environment } from './support/environment.ts'
 import { METRICS_KEY, temporaryFolder } from './support/environment.ts'
@@ -26,6 +27,9 @@ const NOT_READY = /:not-ready$/
 
 /** Tries nothing twice: these platforms answer at once, or nobody waits for their answer. */
 const IMPATIENT = { requestTimeoutMs: 60_000, maxAttempts: 1 }
+
+/** For two requests: longer than a busy machine stands still, as a rule. */
+const DRAIN_MS = 5_000
 
 /** Credentials that reached the platform or a service, whoever sent them. */
 const credentials = new Set([CHECK_KEY, ADMIN_KEY, METRICS_KEY, DEFAULT_CLIENT.secret])
@@ -269,6 +273,25 @@ test('a rebuild that an admin starts is followed to its end', async (t) => {
   t.match([tooEarly.status, tooEarly.body.type], [503, NOT_READY])
 })
 
+test('while it drains readiness has fallen, and checks are still answered', async (t) => {
+  await using folder = await temporaryFolder()
+  const simulator = await startPlatform()
+  t.teardown(() => simulator.close())
+  const env = environment(simulator.url, folder.path)
+  const running = await openService(env, { drainMs: DRAIN_MS })
+  await running.service.start()
+  const { caller } = running
+  await caller.untilReady()
+  const drained = running[Symbol.asyncDispose]()
+  t.match(await caller.ready(), {
+    status: 503,
+    body: { type: NOT_READY, detail: /shutting down/ },
+  })
+  t.equal(await caller.outcome({ userId: users.alice, permission: VIEW }), 'allowed')
+  await drained
+  await t.rejects(caller.ready(), TypeError)
+})
+
 test('an organisation that shrinks is refused until an admin says that it is meant', async (t) => {
   await using context = await startUnderTest()
   const { caller, simulator } = context
@@ -333,10 +356,11 @@ test('a user read while a rebuild runs outlives a rebuild that began without it'
   const { caller, simulator } = context
   simulator.requests.reset()
   const gate = Promise.withResolvers<void>()
-  simulator.faults.add({ match: { path: HOLDERS }, kind: 'slow', until: gate.promise })
+  const path = `/api/v2/authorization/roles/${roles.unused}/subjectgrants`
+  const held = simulator.faults.add({ match: { path }, kind: 'slow', until: gate.promise })
   const { id } = await caller.startRebuild()
   await until('the users are read', () => simulator.requests.of('GET /api/v2/users') >= 3)
-  await until('the holders are being read', () => simulator.requests.of(`GET ${HOLDERS}`) > 0)
+  await until('the holders are being read', () => held.applied > 0)
   const grants = [{ roleId: roles.agent, divisionId: sales }]
   const late = simulator.addUser({ name: 'Lara Late', grants })
   const question = { userId: late.id, permission: VIEW }
@@ -503,10 +527,8 @@ async function refusesAll(t: Test, caller: Caller): Promise<void> {
 
 test('without platform and snapshot nothing is denied: it is not ready until it is', async (t) => {
   await using folder = await temporaryFolder()
-  const gone = await startPlatform()
-  const port = Number(new URL(gone.url).port)
-  await gone.close()
-  const env = environment(gone.url, folder.path)
+  const port = await lastingPort()
+  const env = environment(`http://127.0.0.1:${port}`, folder.path)
   await using running = await openService(env, { upstream: IMPATIENT })
   await running.service.start()
   await refusesAll(t, running.caller)
@@ -518,8 +540,8 @@ test('without platform and snapshot nothing is denied: it is not ready until it 
 
 test('a snapshot serves with its true age while the platform is down', async (t) => {
   await using folder = await temporaryFolder()
-  const first = await startPlatform()
-  const port = Number(new URL(first.url).port)
+  const port = await lastingPort()
+  const first = await startPlatform({ port })
   const env = environment(first.url, folder.path)
   const run = async (overrides: object, work: (caller: Caller) => Promise<void>) => {
     await using running = await openService(env, { upstream: IMPATIENT, ...overrides })
@@ -587,8 +609,8 @@ test('a platform that talks nonsense at start takes nothing away from a snapshot
 
 test('a snapshot of another organisation is never served once the platform is known', async (t) => {
   await using folder = await temporaryFolder()
-  const first = await startPlatform()
-  const port = Number(new URL(first.url).port)
+  const port = await lastingPort()
+  const first = await startPlatform({ port })
   const env = environment(first.url, folder.path)
   {
     await using running = await openService(env)

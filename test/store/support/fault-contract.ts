@@ -15,7 +15,7 @@ export function testFaults(createDatabase: CreateDatabase): void {
     const database = await createDatabase(t)
     const stores = Array.from({ length: 4 }, (_, index) => {
       const witnessFile = join(database.folder, `witness-${index}.json`)
-      return openTestStore(t, database, { witnessFile, openWaitMs: 20_000 })
+      return openTestStore(t, database, { witnessFile })
     })
     await Promise.all(stores.map(({ store }) => store.ready()))
     await Promise.all(stores.map(({ store }) => store.audit.append(numbered(2))))

@@ -61,6 +61,8 @@ type InstanceOptions = {
   readonly name?: string
   readonly maxEnvironments?: number
   readonly leaseMs?: number
+  /** Of what the runner has in hand, where the settler looks meanwhile; `leaseMs` when left out. */
+  readonly runnerLeaseMs?: number
   readonly graceMs?: number
   /** How long the settler looks for what does not show; as long as a lease when left out. */
   readonly patienceMs?: number
@@ -106,7 +108,7 @@ export function openInstance(t: Test, options: InstanceOptions) {
     trail: store.audit,
     metrics,
     logger,
-    leaseMs,
+    leaseMs: options.runnerLeaseMs ?? leaseMs,
     ...(onAnswered ? { onAnswered } : {}),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(options.runnerClock ? { clock: options.runnerClock } : {}),
