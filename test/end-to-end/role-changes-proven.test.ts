@@ -64,7 +64,7 @@ onBothStores(
     for (const { actor } of entries) t.equal(actor, 'root')
     for (const { requestId } of entries.slice(0, 4)) t.equal(requestId, 'ticket-4711')
 
-    await caller.rebuild()
+    await desk.rebuild()
     const lines = await desk.ask('/admin/v1/audit/entries', {
       headers: { accept: 'application/x-ndjson' },
     })
@@ -264,7 +264,7 @@ onBothStores(
     t.match(items[0], { requestedBy: 'sunset' })
     t.equal((await desk.atRest(items[0].id)).state, 'succeeded')
     t.same(directGrants(simulator), before)
-    await caller.rebuild()
+    await desk.rebuild()
     t.same(await desk.entries('action=drift'), [])
     const query = 'action=role_assignment_change&outcome=succeeded&actor=sunset'
     t.equal((await desk.entries(query)).length, 1, 'once')

@@ -90,7 +90,7 @@ test('two services on one PostgreSQL do no batch twice, and know of each other',
   const ended = await desk.entries('action=role_changes_ended')
   t.same(ended.map(({ subjectId }) => subjectId).toSorted(), ids.toSorted(), 'each ended once')
   for (const { caller } of [first, second]) {
-    t.equal((await caller.rebuild()).state, 'succeeded')
+    t.equal((await new ChangeDesk(caller).rebuild()).state, 'succeeded')
     const question = { userId: users.olivia, permission: 'quality:evaluation:view' }
     t.equal(await caller.outcome(question), 'conditional')
   }

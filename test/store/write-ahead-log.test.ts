@@ -7,6 +7,10 @@ import { temporaryFolder } from './support/test-database.ts'
 
 const TIMEOUT_MS = 60_000
 
+function exec(): never {
+  throw new Error('the disk is gone')
+}
+
 /** Two connections to a new file, of which the first one holds its lock. */
 async function contended(t: Test) {
   const path = join(await temporaryFolder(t), 'store.db')
@@ -30,9 +34,6 @@ test('a connection waits for others that make the same file', async (t) => {
 test('it does not wait for ever, nor for what no waiting mends', async (t) => {
   const { comer } = await contended(t)
   t.throws(() => useWriteAheadLog(comer, 1), { message: 'database is locked' })
-  const exec = (): never => {
-    throw new Error('the disk is gone')
-  }
   const pause = (): void => void t.fail('it waited')
   t.throws(() => useWriteAheadLog({ exec }, TIMEOUT_MS, pause), { message: 'the disk is gone' })
 })

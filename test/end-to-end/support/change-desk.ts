@@ -70,6 +70,15 @@ export class ChangeDesk {
     return items
   }
 
+  /** A rebuild that has ended, and of which the trail tells: with its drift, if it found any. */
+  async rebuild(body: unknown = {}): Promise<Body> {
+    const rebuild: Body = await this.#caller.rebuild(body)
+    await until('the rebuild is in the trail', async () => {
+      return (await this.entries(`action=rebuild&subjectId=${rebuild.id}`)).length > 0
+    })
+    return rebuild
+  }
+
   verification(): Promise<Body> {
     return this.get('/admin/v1/audit/verification')
   }

@@ -5,6 +5,7 @@ import { databaseUrl } from './both-stores.ts'
 import { ChangeDesk } from './change-desk.ts'
 import { startUnderTest } from './service-under-test.ts'
 import type { UnderTest } from './service-under-test.ts'
+import { until } from './until.ts'
 
 type Options = Omit<NonNullable<Parameters<typeof startUnderTest>[0]>, 'overrides'> & {
   readonly overrides?: Omit<Overrides, 'roleChanges'>
@@ -16,7 +17,7 @@ export const READ_BACK = { firstMs: 20, maxMs: 100, boundMs: 400 }
 
 export type OpenDesk = UnderTest & { readonly desk: ChangeDesk }
 
-/** A service on a database, with somebody who changes roles. */
+/** A service on a database, with somebody who changes roles; nothing else comes into its trail. */
 export async function openDesk(
   t: Test,
   database: TestDatabase,
@@ -35,7 +36,11 @@ export async function openDesk(
     env: { ...databaseUrl(database), ...options.env },
   })
   t.teardown(() => context[Symbol.asyncDispose]())
-  return { ...context, desk: new ChangeDesk(context.caller) }
+  const desk = new ChangeDesk(context.caller)
+  await until('the start is in the trail', async () => {
+    return (await desk.entries('action=service_started')).length > 0
+  })
+  return { ...context, desk }
 }
 
 /** Holds up the runs of all batches at one moment until it is opened. */

@@ -13,7 +13,7 @@ import type { TestDatabase } from './test-database.ts'
 export const START = Date.parse('2026-03-01T10:00:00.000Z')
 
 /** A busy machine may stand still for many seconds while a database is opened. */
-const OPEN_WAIT_MS = 120_000
+export const OPEN_WAIT_MS = 120_000
 
 /** A clock that stands where it was put. */
 export type Clock = { now: number }

@@ -19,8 +19,10 @@ export type TestDatabase = {
 }
 
 /** What a dead process held is free for the next one, as it is once its leases have run out. */
-export async function endBatchLeases({ execute }: Pick<TestDatabase, 'execute'>): Promise<void> {
-  await execute('update role_change_batches set lease_until = 0 where lease_until is not null')
+export async function endBatchLeases(database: TestDatabase): Promise<void> {
+  await database.execute(
+    'update role_change_batches set lease_until = 0 where lease_until is not null',
+  )
 }
 
 export type CreateDatabase = (t: Test) => Promise<TestDatabase>
