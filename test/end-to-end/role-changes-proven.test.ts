@@ -35,7 +35,7 @@ function canonical(value: unknown): string {
 onBothStores(
   'the trail tells of every step, and anybody can recompute its chain',
   async (t, database) => {
-    const { desk, caller } = await openDesk(t, database)
+    const { desk } = await openDesk(t, database)
     const body = { updates, comment: 'for the quarter' }
     const { id } = await desk.get('/admin/v1/role-changes', {
       body,
@@ -236,7 +236,12 @@ onBothStores(
     await using folder = await temporaryFolder()
     const simulator = await startPlatform()
     t.teardown(() => simulator.close())
-    const env = { ...environment(simulator.url, folder.path), ...databaseUrl(database) }
+    const env = {
+      ...environment(simulator.url, folder.path),
+      ...databaseUrl(database),
+      // What reads the platform goes by the real time.
+      MAX_SNAPSHOT_AGE_SECONDS: '86400',
+    }
     const clock = { ahead: 0 }
     const now = (): number => Date.now() + clock.ahead
     const roleChanges = { readBack: READ_BACK, publicationPauseMs: 0 }
