@@ -11,7 +11,10 @@ import { RecentlyWrittenGrants } from '../worker/written-grants.ts'
 import type { Parts } from './parts.ts'
 import { serviceVersion } from '../observability/version.ts'
 
-export type ChangeOverrides = Pick<RoleChangeRunnerOptions, 'leaseMs' | 'readBack' | 'onStep'>
+export type ChangeOverrides = Pick<RoleChangeRunnerOptions, 'readBack' | 'onStep'> & {
+  /** Least time between two publications of what was written. */
+  readonly publicationPauseMs?: number
+}
 
 /** What carries out role changes, and what tells of them afterwards. */
 export function createChangeWorkers(
@@ -21,10 +24,18 @@ export function createChangeWorkers(
   const { config, logger, now, upstream, store, publisher, metrics, archive, late } = parts
   const { audit, roleChanges, reports: reportStore } = store
   const clock = { ...systemClock, now }
+  const { publicationPauseMs: pauseMs, ...overrides } = parts.overrides ?? {}
   // A snapshot may be of another organisation until the platform has said who we are.
   const matrix = () => (late.startCheck?.passed ? publisher.held : undefined)
   const writtenGrants = stack.use(
-    new RecentlyWrittenGrants({ store: roleChanges, publisher, workshop: upstream, logger, clock }),
+    new RecentlyWrittenGrants({
+      store: roleChanges,
+      publisher,
+      workshop: upstream,
+      logger,
+      clock,
+      ...(pauseMs === undefined ? {} : { pauseMs }),
+    }),
   )
   const shared = { store: roleChanges, matrix, metrics, logger, clock }
   const rules = config.roleRules
@@ -34,7 +45,7 @@ export function createChangeWorkers(
       platform: upstream,
       rules,
       writtenGrants,
-      ...parts.overrides,
+      ...overrides,
     }),
   )
   const sunsets = stack.use(new SunsetSchedule({ ...shared, onQueued: () => runner.wake() }))

@@ -9,6 +9,7 @@ import type {
   SqliteSetup,
   ToSqliteThread,
 } from './sqlite-messages.ts'
+import { useWriteAheadLog } from './write-ahead-log.ts'
 
 /** How long a statement waits for another process that writes. */
 const BUSY_TIMEOUT_MS = 5_000
@@ -49,7 +50,7 @@ function openDatabase({ path, maxPages }: SqliteSetup): Open {
   closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
-    database.exec('pragma journal_mode = wal')
+    useWriteAheadLog(database, BUSY_TIMEOUT_MS)
     database.exec('pragma synchronous = full')
     database.exec('pragma foreign_keys = on')
     if (maxPages !== undefined) database.exec(`pragma max_page_count = ${maxPages}`)

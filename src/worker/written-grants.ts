@@ -17,7 +17,7 @@ const KEPT_MS = 60 * 60_000 + CATCHING_UP_MS
 /** Writes kept of each kind; a budget of 240 requests a minute allows 15,600 in that time. */
 const MAX_KEPT = 20_000
 /** A rebuild waits so long for what other instances wrote, and does without it then. */
-const REFRESH_MS = 2_000
+const REFRESH_MS = 10_000
 /** Least time between two publications: each builds the whole matrix anew. */
 const PAUSE_MS = 1_000
 /** Publications in a row that may fail; the next rebuild has the writes all the same. */

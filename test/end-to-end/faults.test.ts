@@ -5,11 +5,12 @@ import { FAULT_KINDS } from '../../simulator/faults.ts'
 import type { FaultRule } from '../../simulator/faults.ts'
 import type { Simulator } from '../../simulator/server.ts'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
-import type { Answer, Caller } from './support/caller.ts'
+import type { Answer, Body, Caller } from './support/caller.ts'
 import { startUnderTest } from './support/service-under-test.ts'
 import type { UnderTest } from './support/service-under-test.ts'
 import { crowdedWorld, outcomesOf, TELLING_QUESTIONS, turnTo } from './support/two-organizations.ts'
 import type { Side } from './support/two-organizations.ts'
+import { until } from './support/until.ts'
 
 /** Between two batches of checks. */
 const PAUSE_MS = 40
@@ -91,7 +92,6 @@ class Chronicle {
   readonly #tables: Readonly<Record<Side, readonly string[]>>
   readonly #sides = new Map<number, Side>()
   readonly #answers: { readonly revision: number; readonly outcomes: readonly string[] }[] = []
-  batches = 0
 
   constructor(tables: Readonly<Record<Side, readonly string[]>>) {
     this.#tables = tables
@@ -102,7 +102,6 @@ class Chronicle {
   }
 
   heard(revision: number, outcomes: readonly string[]): void {
-    this.batches += 1
     this.#answers.push({ revision, outcomes })
   }
 
@@ -125,7 +124,7 @@ function outcomesIn({ body }: Answer): string[] {
   return results.map(({ allowed, reason }) => (allowed ? 'allowed' : reason))
 }
 
-/** Asks again and again until the work is done; a turned-away caller is no wrong answer. */
+/** Asks again and again until the work is done, and once after it. */
 async function askDuring<Value>(
   caller: Caller,
   chronicle: Chronicle,
@@ -135,13 +134,26 @@ async function askDuring<Value>(
   const finished = work.finally(() => {
     state.done = true
   })
-  do {
+  let isLast = false
+  while (!isLast) {
+    isLast = state.done
     const answer = await caller.batch(TELLING_QUESTIONS)
-    if (answer.status === 200) chronicle.heard(answer.body.revision, outcomesIn(answer))
-    else if (!answer.body.type.endsWith(':overloaded')) throw new Error(answer.text)
-    await delay(PAUSE_MS)
-  } while (!state.done)
+    if (answer.status !== 200) throw new Error(answer.text)
+    chronicle.heard(answer.body.revision, outcomesIn(answer))
+    if (!isLast) await Promise.race([delay(PAUSE_MS), finished])
+  }
   return await finished
+}
+
+/** With limits this short a machine that stands still misses them, with no fault at all. */
+const LATE = /was not (?:answered in time|done within)|UND_ERR_\w+_TIMEOUT/
+
+/** A rebuild that no fault strikes. */
+function rebuildUnharmed(caller: Caller, body: unknown = {}): Promise<Body> {
+  return until('a rebuild is in time', async () => {
+    const rebuild: Body = await caller.rebuild(body)
+    return !LATE.test(rebuild.error ?? '') && rebuild
+  })
 }
 
 /** Both answers to every telling question, read from the simulator's records. */
@@ -157,7 +169,8 @@ async function endure(t: Test, context: UnderTest, resource: Resource): Promise<
   const chronicle = new Chronicle(readTables(simulator))
   const ends: Record<string, number> = {}
   let side: Side = 'old'
-  const { revision } = await caller.rebuild({ allowShrink: true })
+  const { revision, state, error } = await rebuildUnharmed(caller, { allowShrink: true })
+  t.equal(state, 'succeeded', error)
   chronicle.publish(revision, side)
   for (const fault of faultsOf(resource)) {
     const name = `${fault.kind} ${fault.status ?? fault.field ?? fault.total ?? ''}`.trim()
@@ -170,14 +183,13 @@ async function endure(t: Test, context: UnderTest, resource: Resource): Promise<
     simulator.faults.clear()
     ends[faulty.state] = (ends[faulty.state] ?? 0) + 1
     const survived = faulty.state === 'succeeded'
-    const mended = survived ? faulty : await askDuring(caller, chronicle, caller.rebuild())
+    const mended = survived ? faulty : await askDuring(caller, chronicle, rebuildUnharmed(caller))
     if (mended.revision !== undefined) chronicle.publish(mended.revision, side)
     t.ok(active.applied > 0, `${name} struck`)
     t.equal(mended.state, 'succeeded', `${name}: ${faulty.state}, then read: ${mended.error ?? ''}`)
     t.same(chronicle.takeWrong().slice(0, 3), [], `${name}: ${faulty.error ?? 'all was read'}`)
   }
   t.ok((ends['failed'] ?? 0) > 0, `most could not be read: ${JSON.stringify(ends)}`)
-  t.ok(chronicle.batches > 2 * faultsOf(resource).length, `${chronicle.batches} batches were asked`)
 }
 
 test('two organisations answer differently wherever a part of one is taken for the other', (t) => {

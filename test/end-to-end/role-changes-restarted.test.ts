@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { startPostgres } from '../store/support/postgres-server.ts'
+import { endBatchLeases } from '../store/support/test-database.ts'
 import { databaseUrl, onBothStores, postgres } from './support/both-stores.ts'
 import { ChangeDesk, directGrants } from './support/change-desk.ts'
 import { environment, temporaryFolder } from './support/environment.ts'
@@ -32,19 +33,22 @@ onBothStores(
     const simulator = await startPlatform()
     t.teardown(() => simulator.close())
     const env = { ...environment(simulator.url, folder.path), ...databaseUrl(database) }
-    simulator.faults.add({ kind: 'slow', delayMs: 250, match: { method: 'POST', path: WRITE } })
+    const gate = Promise.withResolvers<void>()
+    const match = { method: 'POST', path: WRITE }
+    simulator.faults.add({ kind: 'slow', until: gate.promise, match, after: 2 })
     let id = ''
     {
       await using service = await startServiceProcess(env)
       await service.caller.untilReady()
       id = await new ChangeDesk(service.caller).accept({ updates })
-      await until('it is in the midst of it', () => simulator.requests.of(WRITES) >= 2)
+      await until('it is in the midst of it', () => simulator.requests.of(WRITES) === 3)
       service.child.kill('SIGTERM')
+      await until('it stops', () => service.lines().some(({ msg }) => msg === 'stopping'))
+      gate.resolve()
       t.same(await service.exited, { code: 0, signal: null })
     }
-    const begun = simulator.requests.of(WRITES)
-    t.ok(begun < CHANGED.length, `${begun} users were begun`)
-    t.equal(holders(simulator).length, begun, 'the user in hand was finished')
+    t.equal(simulator.requests.of(WRITES), 3, 'no other user was begun')
+    t.equal(holders(simulator).length, 3, 'the user in hand was finished')
     await using service = await startServiceProcess(env)
     const desk = new ChangeDesk(service.caller)
     const batch = await desk.atRest(id)
@@ -86,7 +90,7 @@ test('two services on one PostgreSQL do no batch twice, and know of each other',
   const ended = await desk.entries('action=role_changes_ended')
   t.same(ended.map(({ subjectId }) => subjectId).toSorted(), ids.toSorted(), 'each ended once')
   for (const { caller } of [first, second]) {
-    t.equal((await caller.rebuild()).state, 'succeeded')
+    t.equal((await new ChangeDesk(caller).rebuild()).state, 'succeeded')
     const question = { userId: users.olivia, permission: 'quality:evaluation:view' }
     t.equal(await caller.outcome(question), 'conditional')
   }
@@ -112,6 +116,7 @@ test('what a killed service leaves is gone on with by another one', async (t) =>
   const id = await new ChangeDesk(first.caller).accept({ updates })
   t.match(await first.exited, { signal: 'SIGKILL' })
   t.equal(holders(simulator).length, 1, 'one user has it, and nobody has recorded that')
+  await endBatchLeases(database)
   await using second = await start('')
   const desk = new ChangeDesk(second.caller)
   t.match(await desk.atRest(id), { state: 'succeeded', counts: { applied: CHANGED.length } })
@@ -156,7 +161,7 @@ test('a batch whose database goes away in the midst is gone on with when it is b
   const gate = new Gate('before-written')
   const { onStep } = gate
   const database = await server.createDatabase(t)
-  const { desk, simulator } = await openDesk(t, database, { onStep, leaseMs: 600 })
+  const { desk, simulator } = await openDesk(t, database, { onStep })
   const id = await desk.accept({ updates: updates.slice(0, 3) })
   await until('the platform has taken the first change', () => gate.waiting === 1)
   await server.stop()
@@ -164,6 +169,7 @@ test('a batch whose database goes away in the midst is gone on with when it is b
   t.equal((await desk.ask(`/admin/v1/role-changes/${id}`)).status, 503)
   t.equal(holders(simulator).length, 1, 'without a record nothing more is sent')
   await server.start()
+  await endBatchLeases(database)
   const batch = await until('the batch has come to rest', async () => {
     const { status, body } = await desk.ask(`/admin/v1/role-changes/${id}`)
     return status === 200 && body.finishedAt !== undefined && body

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'tap'
+import { executeOnSqlite } from '../store/support/test-database.ts'
 import { startUnderTest } from './support/service-under-test.ts'
 import { until } from './support/until.ts'
 
@@ -21,11 +21,13 @@ test('metrics tell whether the database works and what the last verification fou
   t.equal(verifiedAt * 1_000, Date.parse(body.verifiedAt))
 
   const path = join(env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-  const database = new DatabaseSync(path, { timeout: 5_000 })
-  const triggers = database.prepare(`select name from sqlite_master where type = 'trigger'`).all()
-  for (const { name } of triggers) database.exec(`drop trigger ${String(name)}`)
-  database.exec(`update audit_entries set actor = 'nobody'`)
-  database.close()
+  const triggers = await executeOnSqlite(path, [
+    `select name from sqlite_master where type = 'trigger'`,
+  ])
+  await executeOnSqlite(path, [
+    ...triggers.map(({ name }) => `drop trigger ${String(name)}`),
+    `update audit_entries set actor = 'nobody'`,
+  ])
   t.equal((await caller.admin('/admin/v1/audit/verification')).body.intact, false)
   t.equal(await caller.metric('audit_chain_intact'), 0)
 })

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { lastingPort } from './lasting-port.ts'
 
 const KEY = Buffer.from('a key of 32 bytes, no more, none')
 export const WEBHOOK_SECRET = `whsec_${KEY.toString('base64')}`
@@ -49,9 +49,9 @@ export class WebhookReceiver {
         if (response.writableEnded && response.statusCode < 300) this.taken.push(received)
       })
     })
+    if (this.#port === 0) this.#port = await lastingPort()
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
-    this.#port = (server.address() as AddressInfo).port
     this.#server = server
   }
 

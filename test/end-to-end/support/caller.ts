@@ -29,11 +29,19 @@ export type Sent = {
 }
 
 /** Whether the event loop was late, as it is on a busy machine. */
-export function isOverloaded({ status, body }: Answer): boolean {
+function isOverloaded({ status, body }: Answer): boolean {
   return status === 503 && String(body?.type).endsWith(':overloaded')
 }
 
-/** Asks both planes over HTTP; `onText` is told of all that comes back. */
+/** Before anything was done: for asking too often, or because the event loop was late. */
+function isTurnedAway(answer: Answer): boolean {
+  return answer.status === 429 || isOverloaded(answer)
+}
+
+/**
+ * Asks both planes over HTTP; `onText` is told of all that comes back. Who is turned away asks
+ * again, as callers are told to: how fast a test runs says nothing of the service.
+ */
 export class Caller {
   readonly #addresses: Addresses
   readonly #onText: (text: string) => void
@@ -58,12 +66,9 @@ export class Caller {
     return this.check(`/check-permission?${query.toString()}`, sent)
   }
 
-  /** `allowed`, or the reason why not. Asks again while the machine is too busy to answer. */
+  /** `allowed`, or the reason why not. */
   async outcome(question: Question): Promise<string> {
-    const { status, body } = await until('the service has time', async () => {
-      const answer = await this.ask(question)
-      return !isOverloaded(answer) && answer
-    })
+    const { status, body } = await this.ask(question)
     if (status !== 200) return `${status} ${body.type}`
     return body.allowed === true ? 'allowed' : body.reason
   }
@@ -85,10 +90,7 @@ export class Caller {
   }
 
   async startRebuild(body: unknown = {}): Promise<Body> {
-    const started = await until('a rebuild may be asked for', async () => {
-      const answer = await this.admin('/admin/v1/rebuilds', { body })
-      return answer.status !== 429 && answer
-    })
+    const started = await this.admin('/admin/v1/rebuilds', { body })
     if (started.status !== 202) throw new Error(`a rebuild was not started: ${started.text}`)
     return started.body
   }
@@ -111,7 +113,14 @@ export class Caller {
     return Number(line?.split(' ').at(-1))
   }
 
-  async #send(url: string, { key, body, csv, headers }: Sent): Promise<Answer> {
+  #send(url: string, sent: Sent): Promise<Answer> {
+    return until('the service has time', async () => {
+      const answer = await this.#sendOnce(url, sent)
+      return !isTurnedAway(answer) && answer
+    })
+  }
+
+  async #sendOnce(url: string, { key, body, csv, headers }: Sent): Promise<Answer> {
     const content = csv ?? (body === undefined ? null : JSON.stringify(body))
     const type = csv === undefined ? 'application/json' : 'text/csv'
     const response = await fetch(url, {

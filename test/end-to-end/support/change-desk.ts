@@ -1,12 +1,11 @@
 import type { Simulator } from '../../../simulator/server.ts'
-import { isOverloaded } from './caller.ts'
 import type { Answer, Body, Caller } from './caller.ts'
 import { until } from './until.ts'
 
 const CHANGES = '/admin/v1/role-changes'
 const MOVING = new Set(['pending', 'applying', 'rolling-back'])
 
-/** Role changes as an admin asks for them. Who is turned away for asking too often, or just now, asks again. */
+/** Role changes as an admin asks for them. */
 export class ChangeDesk {
   readonly #caller: Caller
 
@@ -15,10 +14,7 @@ export class ChangeDesk {
   }
 
   ask(path: string, sent: Parameters<Caller['admin']>[1] = {}): Promise<Answer> {
-    return until(`${path} may be asked`, async () => {
-      const answer = await this.#caller.admin(path, sent)
-      return answer.status !== 429 && !isOverloaded(answer) && answer
-    })
+    return this.#caller.admin(path, sent)
   }
 
   /** The answer's body. Throws when it is none of success. */
@@ -72,6 +68,15 @@ export class ChangeDesk {
   async entries(query = ''): Promise<Body[]> {
     const { items } = await this.get(`/admin/v1/audit/entries?order=asc&limit=1000&${query}`)
     return items
+  }
+
+  /** A rebuild that has ended, and of which the trail tells: with its drift, if it found any. */
+  async rebuild(body: unknown = {}): Promise<Body> {
+    const rebuild: Body = await this.#caller.rebuild(body)
+    await until('the rebuild is in the trail', async () => {
+      return (await this.entries(`action=rebuild&subjectId=${rebuild.id}`)).length > 0
+    })
+    return rebuild
   }
 
   verification(): Promise<Body> {

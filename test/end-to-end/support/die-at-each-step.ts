@@ -4,6 +4,9 @@ import type { Test } from 'tap'
 import { SMALL_WORLD } from '../../../simulator/small-world.ts'
 import type { Simulator } from '../../../simulator/server.ts'
 import type { Body } from './caller.ts'
+import { endBatchLeases } from '../../store/support/test-database.ts'
+import type { TestDatabase } from '../../store/support/test-database.ts'
+import { databaseUrl } from './both-stores.ts'
 import { environment, temporaryFolder } from './environment.ts'
 import { startServiceProcess } from './processes.ts'
 import type { ServiceProcess } from './processes.ts'
@@ -71,12 +74,14 @@ const UNDOING = [
 
 class Mortal {
   readonly #env: Record<string, string>
+  readonly #database: TestDatabase
   readonly #killFile: string
   #process: ServiceProcess | undefined
 
-  constructor(env: Record<string, string>) {
+  constructor(env: Record<string, string>, database: TestDatabase) {
     this.#killFile = join(env['DATA_DIR'] ?? '', 'kill-at')
-    this.#env = { ...env, KILL_FILE: this.#killFile }
+    this.#env = { ...env, ...databaseUrl(database), KILL_FILE: this.#killFile }
+    this.#database = database
   }
 
   async running(): Promise<ServiceProcess> {
@@ -89,9 +94,11 @@ class Mortal {
     await writeFile(this.#killFile, step)
   }
 
+  /** Resolves once it is dead and the leases of what it held have run out. */
   async killed(): Promise<{ readonly signal: string | null }> {
     const end = await this.#process?.exited
     this.#process = undefined
+    await endBatchLeases(this.#database)
     return end ?? { signal: null }
   }
 
@@ -157,12 +164,12 @@ function withGrant(
 }
 
 /** Kills the service at each moment in turn, on one database and one platform. */
-export async function dieAtEachStep(t: Test, database: Record<string, string>): Promise<void> {
+export async function dieAtEachStep(t: Test, database: TestDatabase): Promise<void> {
   const folder = await temporaryFolder()
   t.teardown(() => folder[Symbol.asyncDispose]())
   const simulator = await startPlatform()
   t.teardown(() => simulator.close())
-  await using mortal = new Mortal({ ...environment(simulator.url, folder.path), ...database })
+  await using mortal = new Mortal(environment(simulator.url, folder.path), database)
   const before = holdings(simulator)
   for (const [position, step] of APPLYING.entries()) {
     const grant = grantOf(position)

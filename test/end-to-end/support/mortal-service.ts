@@ -4,11 +4,12 @@ import { readConfig } from '../../../src/config.ts'
 import { createService } from '../../../src/service.ts'
 
 /**
- * The service as it is run, but for one thing: it is killed at the moment that the file KILL_FILE
- * names, and what it held is free for the next one soon.
+ * The service as it is run, but for this: it is killed at the moment that the file KILL_FILE names,
+ * and it publishes what was written at once.
  */
 
-const LEASE_MS = 600
+/** What is under way when it dies is free for the next one soon; nobody else is there meanwhile. */
+const OPERATION_LEASE_MS = 600
 const file = process.env['KILL_FILE'] ?? ''
 
 function armed(): string {
@@ -29,11 +30,8 @@ function dieAt(moment: string): void {
 
 await using service = await createService(readConfig(process.env), {
   drainMs: 0,
-  roleChanges: {
-    leaseMs: LEASE_MS,
-    onStep: dieAt,
-  },
-  architecture: { leaseMs: LEASE_MS, onAnswered: () => dieAt('answered') },
+  roleChanges: { publicationPauseMs: 0, onStep: dieAt },
+  architecture: { leaseMs: OPERATION_LEASE_MS, onAnswered: () => dieAt('answered') },
 })
 await service.start(stop.signal)
 if (!stop.signal.aborted) await once(stop.signal, 'abort')

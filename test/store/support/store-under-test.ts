@@ -12,6 +12,9 @@ import type { TestDatabase } from './test-database.ts'
 
 export const START = Date.parse('2026-03-01T10:00:00.000Z')
 
+/** A busy machine may stand still for many seconds while a database is opened. */
+export const OPEN_WAIT_MS = 120_000
+
 /** A clock that stands where it was put. */
 export type Clock = { now: number }
 
@@ -44,6 +47,7 @@ export function openTestStore(
     database: database.location,
     logger,
     now: () => clock.now,
+    openWaitMs: OPEN_WAIT_MS,
     ...others,
     witnessFile,
     onState: (state) => {

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Test } from 'tap'
+import { until } from '../../end-to-end/support/until.ts'
 import type { DatabaseLocation } from '../../../src/store/dialect.ts'
+
+const SQLITE_BUSY = 5
 
 /** An empty database of a test's own, with a way in that knows nothing of the store. */
 export type TestDatabase = {
@@ -18,6 +21,13 @@ export type TestDatabase = {
   passLeaseTime(ms: number, clock: { now: number }): Promise<void>
 }
 
+/** What a dead process held is free for the next one, as it is once its leases have run out. */
+export async function endBatchLeases(database: TestDatabase): Promise<void> {
+  await database.execute(
+    'update role_change_batches set lease_until = 0 where lease_until is not null',
+  )
+}
+
 export type CreateDatabase = (t: Test) => Promise<TestDatabase>
 
 export async function temporaryFolder(t: Test): Promise<string> {
@@ -26,17 +36,44 @@ export async function temporaryFolder(t: Test): Promise<string> {
   return folder
 }
 
+/**
+ * Waits for the lock without keeping this thread from anything: a store of this process may hold
+ * it, and lets go of it only when this thread answers its own.
+ */
+export async function executeOnSqlite(
+  path: string,
+  statements: readonly string[],
+): Promise<Record<string, unknown>[]> {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    let rows: Record<string, unknown>[] = []
+    for (const sql of statements) {
+      const answer = await until('the database is not locked', () => unlessLocked(database, sql))
+      rows = answer.rows
+    }
+    return rows
+  } finally {
+    database.close()
+  }
+}
+
+function unlessLocked(
+  database: DatabaseSync,
+  sql: string,
+): { readonly rows: Record<string, unknown>[] } | undefined {
+  try {
+    return { rows: database.prepare(sql).all() }
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY)
+      return undefined
+    throw error
+  }
+}
+
 export async function createSqliteDatabase(t: Test): Promise<TestDatabase> {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'store.db')
-  const execute = async (...statements: string[]): Promise<Record<string, unknown>[]> => {
-    const database = new DatabaseSync(path, { timeout: 5_000 })
-    try {
-      return statements.map((sql) => database.prepare(sql).all()).at(-1) ?? []
-    } finally {
-      database.close()
-    }
-  }
+  const execute = (...statements: string[]) => executeOnSqlite(path, statements)
   return {
     location: { kind: 'sqlite', path },
     folder,

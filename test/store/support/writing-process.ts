@@ -1,7 +1,7 @@
 import { Secret } from '../../../src/domain/secret.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { openStore } from '../../../src/store/store.ts'
-import { batchOf, entry } from './store-under-test.ts'
+import { batchOf, entry, OPEN_WAIT_MS } from './store-under-test.ts'
 
 /** Told in one line after each round: what the store says is durable. */
 export type Told = { readonly count: number; readonly batches: number }
@@ -15,6 +15,7 @@ const store = openStore({
   witnessFile,
   logger: createLogger('silent'),
   now: Date.now,
+  openWaitMs: OPEN_WAIT_MS,
 })
 
 /** Writes for as long as it is let: it is there to be killed. */

@@ -11,6 +11,8 @@ import {
   until,
 } from './architecture-world.ts'
 
+/** Longer than a busy machine stands still. */
+const LEASE_MS = 60_000
 const HASH = /^[0-9a-f]{64}$/
 
 function die(): void {
@@ -152,7 +154,10 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
     )
     t.same(await dying.events(), [])
     await dying.stop()
-    const next = openInstance(t, { database, simulator, name: 'two', leaseMs: 300 })
+    const next = openInstance(t, {
+      ...{ database, simulator, name: 'two' },
+      ...{ leaseMs: 300, runnerLeaseMs: LEASE_MS },
+    })
     next.settler.begin()
     await until('all is settled', async () => (await next.events()).length === 3)
     const [dev] = simulator.world.architecture.environments.listed
@@ -186,7 +191,10 @@ export function testArchitecture(createDatabase: CreateDatabase): void {
     await dying.stop()
     await asserted
     simulator.faults.clear()
-    const next = openInstance(t, { database, simulator, name: 'two', leaseMs: 300 })
+    const next = openInstance(t, {
+      ...{ database, simulator, name: 'two' },
+      ...{ leaseMs: 300, runnerLeaseMs: LEASE_MS },
+    })
     next.settler.begin()
     // It waits until what was begun before it is settled.
     t.match(await next.environments.create(environment('dev'), ANNA), { outcome: 'created' })

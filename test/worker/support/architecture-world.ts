@@ -61,6 +61,8 @@ type InstanceOptions = {
   readonly name?: string
   readonly maxEnvironments?: number
   readonly leaseMs?: number
+  /** Of what the runner has in hand, where the settler looks meanwhile; `leaseMs` when left out. */
+  readonly runnerLeaseMs?: number
   readonly graceMs?: number
   /** How long the settler looks for what does not show; as long as a lease when left out. */
   readonly patienceMs?: number
@@ -106,7 +108,7 @@ export function openInstance(t: Test, options: InstanceOptions) {
     trail: store.audit,
     metrics,
     logger,
-    leaseMs,
+    leaseMs: options.runnerLeaseMs ?? leaseMs,
     ...(onAnswered ? { onAnswered } : {}),
     ...(graceMs === undefined ? {} : { graceMs }),
     ...(options.runnerClock ? { clock: options.runnerClock } : {}),
@@ -158,9 +160,12 @@ export function openInstance(t: Test, options: InstanceOptions) {
   }
 }
 
-/** Resolves once the condition holds; rejects when it does not within twenty seconds. */
+/** Ends a hopeless wait, nothing else: a busy machine may stand still for many seconds. */
+const PATIENCE_MS = 120_000
+
+/** Resolves once the condition holds; rejects when it does not within two minutes. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>) {
-  const end = performance.now() + 20_000
+  const end = performance.now() + PATIENCE_MS
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`)
     await delay(5)

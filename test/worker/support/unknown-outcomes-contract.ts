@@ -339,7 +339,7 @@ export function testUnknownOutcomes(createDatabase: CreateDatabase): void {
     const simulator = await openSimulator(t)
     const match = { method: 'GET', path: ENVIRONMENTS }
     simulator.faults.add({ kind: 'status', status: 403, match })
-    const options = { simulator, leaseMs: 200, giveUpAfterMs: 100 }
+    const options = { simulator, leaseMs: 200, runnerLeaseMs: 60_000, giveUpAfterMs: 100 }
     const desk = openInstance(t, { database: await createDatabase(t), ...options })
     const id = await left(desk, 'environment', 'dev')
     desk.settler.begin()
