@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'tap'
 import { startReceiver, WEBHOOK_SECRET } from '../support/webhook-receiver.ts'
 import { temporaryFolder } from '../end-to-end/support/environment.ts'
 import { until } from '../end-to-end/support/until.ts'
+import { executeOnSqlite } from '../store/support/test-database.ts'
 import { permctl, permctlInTerminal } from './support/permctl.ts'
 import { startServedWorld } from './support/service.ts'
 
@@ -151,9 +151,7 @@ test('permctl allowlists, environments and deliveries', async (t) => {
       return (waiting[0]?.attempts ?? 0) > 0 && waiting
     })
     const path = join(served.env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-    const database = new DatabaseSync(path, { timeout: 60_000 })
-    database.exec(`update deliveries set state = 'dead', finished_at = created_at`)
-    database.close()
+    await executeOnSqlite(path, [`update deliveries set state = 'dead', finished_at = created_at`])
     const dry = await run(['deliveries', 'retry', '--all-dead', '--dry-run'])
     t.equal(dry.code, 1)
     t.match(JSON.parse(dry.stdout), [{ id: tried?.id, state: 'dead' }])

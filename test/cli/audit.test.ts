@@ -1,9 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'tap'
 import { SMALL_WORLD } from '../../simulator/small-world.ts'
 import { temporaryFolder } from '../end-to-end/support/environment.ts'
+import { executeOnSqlite } from '../store/support/test-database.ts'
 import { permctl, permctlInTerminal } from './support/permctl.ts'
 import { startServedWorld } from './support/service.ts'
 
@@ -104,11 +104,12 @@ test('permctl audit', async (t) => {
     t.equal(await terminal.exited, 0, terminal.shown())
     t.match(terminal.shown(), /^intact +true$/m)
     const path = join(served.env['DATA_DIR'] ?? '', 'genesys-permission-check.sqlite')
-    const database = new DatabaseSync(path, { timeout: 60_000 })
-    const triggers = database.prepare(`select name from sqlite_master where type = 'trigger'`).all()
-    for (const { name } of triggers) database.exec(`drop trigger ${String(name)}`)
-    database.exec(`update audit_entries set actor = 'nobody' where sequence = 2`)
-    database.close()
+    const listed = `select name from sqlite_master where type = 'trigger'`
+    const triggers = await executeOnSqlite(path, [listed])
+    await executeOnSqlite(path, [
+      ...triggers.map(({ name }) => `drop trigger ${String(name)}`),
+      `update audit_entries set actor = 'nobody' where sequence = 2`,
+    ])
     const { code, stdout } = await permctl(['audit', 'verify'], { env })
     t.equal(code, 1)
     t.match(JSON.parse(stdout), { intact: false, broken: { sequence: 2, reason: /./ } })
