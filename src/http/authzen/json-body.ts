@@ -29,15 +29,18 @@ export function readPlainBody(
   const length = Number(headers['content-length'])
   // Absent from bodies in chunks: not a number is not within the limit.
   if (!(length > 0 && length <= limit)) return false
-  // Begins to read, which a listener would otherwise put off by a turn of the queue.
-  raw.read(0)
   let taken = false
-  raw.on('readable', () => {
-    // The end makes it readable as well; whoever reads then reads to the end.
+  const takeWhole = (): void => {
+    // The end makes the stream readable as well; whoever reads then reads to the end.
     const body = taken ? null : (raw.read(length) as Buffer | null)
     if (body === null) return
     taken = true
     take(body)
+  }
+  // As a rule a body comes with its head, and is there as soon as the parser has returned.
+  queueMicrotask(() => {
+    takeWhole()
+    if (!taken) raw.on('readable', takeWhole)
   })
   return true
 }
