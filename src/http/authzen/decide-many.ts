@@ -4,20 +4,14 @@ import { findRecords } from '../../domain/find-records.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import type { Pause } from '../long-work.ts'
 import { MAX_EXPLANATION_UNITS } from './authzen-schemas.ts'
-import type { SEMANTICS } from './authzen-schemas.ts'
 import type { DecisionWriter } from './decision-text.ts'
-import { isFault, isObject, readQuestion } from './entities.ts'
-import type { Fields } from './entities.ts'
+import { isFault } from './entities.ts'
+import type { Questions } from './read-questions.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
 
-export type Semantic = (typeof SEMANTICS)[number]
-
 export type Batch = {
-  readonly items: readonly unknown[]
-  /** The entities of the request itself. */
-  readonly defaults: Fields
-  readonly semantic: Semantic
+  readonly asked: Questions
   /** Of the matrix, in seconds. */
   readonly age: number
   readonly pause: Pause
@@ -37,14 +31,16 @@ export async function decideMany(
   deps: AuthzenRouteDeps,
   decide: DecisionWriter,
   matrix: Matrix,
-  { items, defaults, semantic, age, pause }: Batch,
+  { asked, age, pause }: Batch,
 ): Promise<string> {
   const room = { units: MAX_EXPLANATION_UNITS }
   let answer = '{"evaluations":['
   let comma = ''
   let mark = matrix.steps.mark()
-  for (let from = 0; from < items.length; from += CHUNK) {
-    const { questions, records } = readChunk(matrix, items.slice(from, from + CHUNK), defaults)
+  for (let from = 0; from < asked.count; from += CHUNK) {
+    const questions = asked.slice(from, from + CHUNK)
+    const ids = questions.map((question) => (isFault(question) ? '' : question.subjectId))
+    const records = findRecords(matrix, ids)
     for (let i = 0; i < questions.length; i++) {
       const question = questions[i] as (typeof questions)[number]
       const { units } = room
@@ -60,7 +56,7 @@ export async function decideMany(
         allowed = outcome === ALLOWED
       }
       comma = ','
-      if (semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) {
+      if (asked.semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny')) {
         return `${answer}]}`
       }
       matrix.steps.count(ITEM_STEPS + ((units - room.units) >>> UNIT_SHIFT))
@@ -70,35 +66,6 @@ export async function decideMany(
     }
   }
   return `${answer}]}`
-}
-
-function readChunk(matrix: Matrix, items: readonly unknown[], defaults: Fields) {
-  const questions = items.map((item) => (isObject(item) ? readItem(item, defaults) : NO_OBJECT))
-  const records = findRecords(
-    matrix,
-    questions.map((question) => (isFault(question) ? '' : question.subjectId)),
-  )
-  return { questions, records }
-}
-
-const NO_OBJECT: Fault = { field: 'evaluation', message: 'must be an object' }
-
-/**
- * An item's entities replace the defaults as a whole; properties are never mixed. Only a type, id or
- * name that the item's own entity lacks is taken from the default of that entity, as the
- * certification scenario asks.
- */
-function readItem(item: Fields, defaults: Fields): ReturnType<typeof readQuestion> {
-  const { subject, action, resource, context } = item
-  return readQuestion(
-    {
-      subject: subject === undefined ? defaults['subject'] : subject,
-      action: action === undefined ? defaults['action'] : action,
-      resource: resource === undefined ? defaults['resource'] : resource,
-      context: context === undefined ? defaults['context'] : context,
-    },
-    defaults,
-  )
 }
 
 /** What cannot be evaluated is denied, and says so (7.2.1). */

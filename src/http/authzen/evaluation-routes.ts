@@ -1,7 +1,6 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UNKNOWN_USER } from '../../domain/evaluate.ts'
-import { Failure } from '../../domain/failure.ts'
 import type { Pause } from '../long-work.ts'
 import { createAgeClock, createAnswerWriter, requireRevision } from '../check/matrix-answer.ts'
 import {
@@ -12,24 +11,15 @@ import {
   EvaluationsRequest,
   MAX_EVALUATIONS,
   MAX_EXPLANATION_UNITS,
-  SEMANTICS,
 } from './authzen-schemas.ts'
 import { decideMany } from './decide-many.ts'
-import type { Semantic } from './decide-many.ts'
 import { createDecisionWriter } from './decision-text.ts'
-import {
-  checkDefaults,
-  failureOf,
-  isFault,
-  optionalObject,
-  readQuestion,
-  requireBody,
-} from './entities.ts'
-import type { Entities, Fields } from './entities.ts'
+import type { Question } from './entities.ts'
 import { readPlainBody } from './json-body.ts'
+import { questionOf, readMany, readOne } from './read-questions.ts'
+import type { Questions } from './read-questions.ts'
 import { noteUnknown, resolveQuestion } from './resolve-question.ts'
 import type { AuthzenRouteDeps } from './resolve-question.ts'
-import { parseStrictJson } from './strict-json.ts'
 
 /** Read and begun at once: such a body's questions are decided within a slice as a rule. */
 const SMALL_BODY = 8 * 1024
@@ -57,14 +47,13 @@ export function evaluationRoute(
         validatorCompiler: () => () => true,
         // After the plane's own: whoever comes here may ask.
         onRequest: (request, reply, next) => {
-          const read = readPlainBody(request.raw, bodyLimit, (error, body) => {
-            if (error) next(error)
-            else tryTo(() => answer.one(request, reply, requireBody(body)), next)
+          const read = readPlainBody(request.raw, bodyLimit, (body) => {
+            tryTo(() => answer.one(request, reply, readOne(body)), next)
           })
           if (!read) next()
         },
       },
-      (request, reply) => answer.one(request, reply, requireBody(request.body)),
+      (request, reply) => answer.one(request, reply, questionOf(request.body)),
     )
     done()
   }
@@ -132,9 +121,9 @@ async function inTurn(
     return
   }
   unread.requireRoom(request)
-  const body = requireBody(bytes && parseStrictJson(bytes))
-  if (isSingle(body)) answer.one(request, reply, body)
-  else await answer.many(request, reply, body, pause)
+  const asked = readMany(bytes)
+  if ('count' in asked) await answer.many(request, reply, asked, pause)
+  else answer.one(request, reply, asked)
 }
 
 function tryTo(answer: () => void, failed: (error: Error) => void): void {
@@ -143,11 +132,6 @@ function tryTo(answer: () => void, failed: (error: Error) => void): void {
   } catch (error) {
     failed(error as Error)
   }
-}
-
-/** Without questions of its own a request for many is a request for one (7.1). */
-function isSingle({ evaluations }: Fields): boolean {
-  return evaluations === undefined || (Array.isArray(evaluations) && evaluations.length === 0)
 }
 
 function createEvaluator(deps: AuthzenRouteDeps) {
@@ -160,9 +144,7 @@ function createEvaluator(deps: AuthzenRouteDeps) {
     metrics.checkTook((performance.now() - request.arrivedAt) / 1000)
   }
   return {
-    one(request: FastifyRequest, reply: FastifyReply, body: Fields): void {
-      const question = readQuestion(body as Entities)
-      if (isFault(question)) throw failureOf(question)
+    one(request: FastifyRequest, reply: FastifyReply, question: Question): void {
       const matrix = matrices.current()
       requireRevision(request, matrix)
       const resolved = resolveQuestion(matrix, resourceTypes, question)
@@ -175,34 +157,15 @@ function createEvaluator(deps: AuthzenRouteDeps) {
     async many(
       request: FastifyRequest,
       reply: FastifyReply,
-      body: Fields,
+      asked: Questions,
       pause: Pause,
     ): Promise<void> {
-      const items = readItems(body)
-      checkDefaults(body)
-      const semantic = readSemantic(body)
       const matrix = matrices.current()
       requireRevision(request, matrix)
-      const batch = { items, defaults: body, semantic, age: ageOf(matrix), pause }
+      const batch = { asked, age: ageOf(matrix), pause }
       const text = await decideMany(deps, decide, matrix, batch)
       write(request, reply, matrix, text)
       finish(request)
     },
   }
-}
-
-function readItems({ evaluations }: Fields): readonly unknown[] {
-  const field = 'evaluations'
-  if (!Array.isArray(evaluations)) throw failureOf({ field, message: 'must be a list' })
-  if (evaluations.length <= MAX_EVALUATIONS) return evaluations as unknown[]
-  throw failureOf({ field, message: `must have at most ${MAX_EVALUATIONS} items` })
-}
-
-function readSemantic(body: Fields): Semantic {
-  const semantic = optionalObject(body, 'options')?.['evaluations_semantic']
-  if (semantic === undefined) return 'execute_all'
-  const known = SEMANTICS.find((name) => name === semantic)
-  if (known !== undefined) return known
-  const field = 'options/evaluations_semantic'
-  throw new Failure('invalid', `${field} must be one of ${SEMANTICS.join(', ')}`, { field })
 }

@@ -55,5 +55,7 @@ export function noteUnknown(
   { subjectType, subjectId }: Pick<Question, 'subjectType' | 'subjectId'>,
 ): void {
   if (kindOf(subjectType) !== 'user') return
-  if (findRecord(matrix, subjectId) < 0) unknownUsers.note(subjectId)
+  if (findRecord(matrix, subjectId) >= 0) return
+  // A copy, for the id may be a part of the body's text, and what is noted would hold all of that.
+  unknownUsers.note(Buffer.from(subjectId).toString())
 }
