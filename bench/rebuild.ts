@@ -21,8 +21,8 @@ const POLL_MS = 250
 const MAX_TURNED_AWAY = 20
 /** Beyond that share a slice tells of the host, not of the service: stalls, and the backlog after. */
 const MAX_STOLEN_SHARE = 0.03
-/** In place of windows that the host disturbed others are measured, so many in all. */
-const MAX_DISTURBED = 20
+/** In place of windows that the host disturbed others are measured, for so long in all. */
+const MAX_MS = 40 * 60_000
 
 export type RebuildFigures = {
   readonly users: number
@@ -84,8 +84,11 @@ async function measure(
   const windows: { idle: Window[]; rebuilding: Window[] } = { idle: [], rebuilding: [] }
   const seconds: number[] = []
   let disturbed = 0
+  const deadline = performance.now() + MAX_MS
   while (windows.idle.length < WINDOWS) {
-    if (disturbed > MAX_DISTURBED) throw new Error('the host took too much for a figure')
+    if (performance.now() > deadline) {
+      throw new Error(`the host disturbed ${disturbed} windows: there is no figure`)
+    }
     const idle = await measureWindow(service, world, delay(IDLE_WINDOW_MS))
     if (!idle) {
       disturbed += 1
