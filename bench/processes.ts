@@ -68,9 +68,12 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Runs one load from a process of its own. */
+/**
+ * Runs one load from a process of its own: beside a server that is pinned, on the other core; a
+ * steady rate wherever there is room, for its latencies are not to tell who else is on that core.
+ */
 export async function runLoad(order: LoadOrder): Promise<LoadReport> {
-  const client = startProcess('load-client.ts', { core: OTHER_CORE })
+  const client = startProcess('load-client.ts', order.rate > 0 ? {} : { core: OTHER_CORE })
   try {
     client.send(order)
     return await nextMessage<LoadReport>(client)
