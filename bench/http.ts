@@ -44,7 +44,10 @@ export async function measureHttp(): Promise<HttpFigures> {
   const facts = generateFacts(FULL_SIZE)
   const dataDir = await mkdtemp(join(tmpdir(), 'bench-'))
   await placeSnapshot(dataDir, facts)
-  const bare = startProcess('bare-server.ts', { core: SERVER_CORE })
+  const bare = startProcess('bare-server.ts', {
+    nodeArgs: ['--no-parallel-scavenge'],
+    core: SERVER_CORE,
+  })
   const { port: barePort } = await nextMessage<{ port: number }>(bare)
   const service = await startServiceProcess(dataDir, { core: SERVER_CORE })
   const singles = singleRequests(facts)
