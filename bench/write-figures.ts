@@ -36,7 +36,7 @@ function figuresTable({ takenAt, node, cpu, figures }: Report): string {
     return `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   }
   const rule = line(widths.map((width) => '-'.repeat(width)))
-  const taken = `Taken ${takenAt.slice(0, 10)} on Node ${node}${cpu ? `, ${cpu}` : ''}.`
+  const taken = `Last taken ${takenAt.slice(0, 10)} on Node ${node}${cpu ? `, ${cpu}` : ''}.`
   return [taken, '', line(head), rule, ...body.map(line)].join('\n')
 }
 

@@ -110,6 +110,8 @@ test('every npm script that is named exists', (t) => {
   t.ok(named.length > 8)
   for (const name of new Set(named)) t.ok(scripts[name], `npm run ${name}`)
   t.match(devDependencies['node'], /^24\./, 'Node comes with what npm ci installs')
+  t.match(scripts['start'], /^node --no-parallel-scavenge /)
+  t.match(readText('Dockerfile'), /^CMD \["node", "--no-parallel-scavenge", "src\/main\.ts"\]$/m)
   for (const [, file = ''] of README.matchAll(/node (?:--[\w=.-]+ )*([\w/.-]+\.ts)/g)) {
     t.ok(existsSync(join(ROOT, file)), file)
   }

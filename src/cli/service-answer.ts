@@ -1,5 +1,5 @@
 import { objectIn } from '../genesys/answer-shape.ts'
-import type { JsonObject } from '../genesys/answer-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 import { Failure } from '../domain/failure.ts'
 
 /**

@@ -12,7 +12,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 /**
  * The newest version of the secret that `VAULT_ADDR` and `VAULT_PATH` name in a KV v2 engine: its
  * keys are names of variables. Nothing where they are not set, or without a token: see
- * {@link lacksVaultToken}. Asked once, a redirect is not followed. Throws a `Failure` that says what to look at, never with a value.
+ * {@link lacksVaultToken}. Asked once, a redirect is not followed. Throws a `Failure` that says what
+ * to look at, never with a value.
  *
  * @see https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#read-secret-version
  */

@@ -1,16 +1,14 @@
 import { Failure } from '../domain/failure.ts'
+import { isObject } from '../domain/json-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 
 /**
  * Readers of what the platform answered. Nothing is believed to be there because a definition says
  * so: each throws `upstream-broken` that names the place, never the value.
  */
 
-export type JsonObject = Readonly<Record<string, unknown>>
-
 export function objectIn(value: unknown, where: string): JsonObject {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as JsonObject
-  }
+  if (isObject(value)) return value
   throw broken(where, 'no object')
 }
 

@@ -3,7 +3,7 @@ import type { EnvironmentDraft } from '../domain/environment.ts'
 import type { AllowlistDraft } from '../domain/ip-allowlist.ts'
 import { formatNetwork, parseNetwork } from '../domain/ip-network.ts'
 import { listIn, objectIn, optionalTextIn, textIn, textsIn } from './answer-shape.ts'
-import type { JsonObject } from './answer-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 
 /** What both kinds are created with: the platform answers no more. */
 export type Created = { readonly id: string; readonly createdDate: string }

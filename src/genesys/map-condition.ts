@@ -1,6 +1,6 @@
 import type { Condition, Operand } from '../domain/condition.ts'
 import { listIn, objectIn } from './answer-shape.ts'
-import type { JsonObject } from './answer-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 
 /** Nesting beyond this is cut off to a node that nobody can decide; no editor makes it. */
 const MAX_DEPTH = 32

@@ -3,7 +3,7 @@ import type { PolicyFact, RoleFact } from '../domain/facts.ts'
 import { WILDCARD } from '../domain/permission.ts'
 import { listIn, objectIn, optionalTextIn, optionalTextsIn } from './answer-shape.ts'
 import { textIn, textsIn } from './answer-shape.ts'
-import type { JsonObject } from './answer-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 import { mapCondition } from './map-condition.ts'
 
 /** A `DomainOrganizationRole`. Throws `upstream-broken` when what it gives is not all there. */

@@ -1,6 +1,6 @@
 import type { SubjectFact, SubjectState } from '../domain/facts.ts'
 import { broken, listIn, objectIn, optionalTextIn, textIn } from './answer-shape.ts'
-import type { JsonObject } from './answer-shape.ts'
+import type { JsonObject } from '../domain/json-shape.ts'
 
 /** A user as listed. Grants are not part of it: they are read by role or by subject. */
 export type ListedUser = Omit<SubjectFact, 'kind' | 'grants' | 'groupIds'> & {

@@ -4,6 +4,9 @@ import { retryAfterSeconds } from '../domain/retry-after.ts'
 import { bounded } from './exchange.ts'
 import type { Outcome } from './retry-rules.ts'
 
+/** What a failure without any connection says; a colon and the system's code come after it. */
+export const NO_CONNECTION = 'found no connection to the platform'
+
 type RefusalDetails = { readonly upstream: UpstreamAnswer; readonly unexecuted: boolean }
 
 /** A refusal by the platform; `said` is its own message, empty when it gave none. */
@@ -55,7 +58,7 @@ export function failureOf(
     case 'network':
       return new Failure(
         'upstream-busy',
-        `${operation} found no connection to the platform: ${outcome.errorCode}${tried}`,
+        `${operation} ${NO_CONNECTION}: ${outcome.errorCode}${tried}`,
         { unexecuted },
       )
     case 'malformed':

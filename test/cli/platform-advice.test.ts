@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { adviseOnPlatform } from '../../src/cli/platform-advice.ts'
 import { Failure } from '../../src/domain/failure.ts'
+import { NO_CONNECTION } from '../../src/genesys/transport-failure.ts'
 import { permctl } from './support/permctl.ts'
 import { startPlatform } from './support/platform.ts'
 
@@ -41,7 +42,7 @@ test('what the platform did not give is told with what to do next', async (t) =>
 test('the advice is for what went wrong', (t) => {
   const region = { url: new URL('https://api.mypurecloud.ie'), byRegion: true }
   const adviceOn = (code: string): string | undefined => {
-    const message = `GET /api/v2/users found no connection to the platform: ${code} (5 attempts)`
+    const message = `GET /api/v2/users ${NO_CONNECTION}: ${code} (5 attempts)`
     return adviseOnPlatform(new Failure('upstream-busy', message), region)
   }
   t.match(adviceOn('SELF_SIGNED_CERT_IN_CHAIN'), /into NODE_EXTRA_CA_CERTS$/)

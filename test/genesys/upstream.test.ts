@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { mock } from 'node:test'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -95,6 +97,17 @@ test('reads, merges, compares and simulates in a thread of its own', async (t) =
 function readAgain(upstream: Awaited<ReturnType<typeof openBoth>>['upstream']) {
   return upstream.readMatrix({ signal, onProgress: () => {} })
 }
+
+test('the thread lets checks go first', { skip: process.platform !== 'linux' }, async (t) => {
+  await using context = await openBoth()
+  await context.upstream.preflight(signal)
+  const threads = readdirSync('/proc/self/task')
+  const named = threads.filter((id) => {
+    return readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'genesys\n'
+  })
+  t.equal(named.length, 1)
+  t.ok(getPriority(Number(named[0])) > getPriority(process.pid))
+})
 
 test('failures cross from the thread as failures, and without secrets', async (t) => {
   await using context = await openBoth({ clientSecret: new Secret('not-the-secret') })

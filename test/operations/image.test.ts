@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
+import { lastingPort } from '../support/lasting-port.ts'
 import { readCompose, withDefaults } from './support/compose.ts'
 import { commandOf, ImageBuilder, pairsOf, runPath, textsOf } from './support/dockerfile.ts'
 import { readText, ROOT } from './support/repository.ts'
@@ -22,20 +21,6 @@ type Container = {
   readonly directory: string
   /** What it wrote, for a test that fails. */
   output(): string
-}
-
-/** A port that nobody gets by chance: below those that systems hand out. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 30_000)
-    const server = createServer()
-    const listening = once(server, 'listening').catch(() => undefined)
-    server.listen(port, '127.0.0.1')
-    if ((await listening) === undefined) continue
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 }
 
 /** Starts a stage's command in its folder, with the image's variables and these. */
@@ -125,7 +110,11 @@ test('the images', { timeout: 580_000 }, async (t) => {
   })
 
   await t.test('start together, serve, and stop at a signal', async (t) => {
-    const [port, adminPort, simulatorPort] = [await freePort(), await freePort(), await freePort()]
+    const [port, adminPort, simulatorPort] = [
+      await lastingPort(),
+      await lastingPort(),
+      await lastingPort(),
+    ]
     const simulator = startContainer('simulator', await builder.build('simulator'), {
       SIMULATOR_PORT: String(simulatorPort),
       SIMULATOR_USERS: '50',

@@ -1,9 +1,8 @@
 import type { AttributeScopes } from '../../domain/condition.ts'
 import type { Fault } from '../../domain/failure.ts'
 import { Failure } from '../../domain/failure.ts'
-
-/** Members of a JSON object by name. */
-export type Fields = Readonly<Record<string, unknown>>
+import { isObject } from '../../domain/json-shape.ts'
+import type { JsonObject } from '../../domain/json-shape.ts'
 
 /** Longest type, id or name of an entity, in UTF-16 units. */
 export const MAX_TEXT_LENGTH = 1_024
@@ -30,7 +29,7 @@ export type Entities = {
   readonly context: unknown
 }
 
-const NO_ENTITY: Fields = {}
+const NO_ENTITY: JsonObject = {}
 
 /** A member that makes a question unanswerable; told from a question by its `message`. */
 export function isFault(read: object): read is Fault {
@@ -83,9 +82,9 @@ const NO_ATTRIBUTES: Attributes = { divisionId: undefined, scopes: undefined, ex
 
 /** Checks properties and context; the order of the scopes is the one in which variables resolve. */
 export function readAttributes(
-  subject: Fields,
-  action: Fields,
-  resource: Fields,
+  subject: JsonObject,
+  action: JsonObject,
+  resource: JsonObject,
   context: unknown,
 ): Attributes | Fault {
   const ofResource = resource['properties']
@@ -99,7 +98,7 @@ export function readAttributes(
   ) {
     return NO_ATTRIBUTES
   }
-  const scopes: Fields[] = []
+  const scopes: JsonObject[] = []
   if (isObject(ofResource)) scopes.push(ofResource)
   else if (ofResource !== undefined) return wrongObject('resource/properties', ofResource)
   if (isObject(ofAction)) scopes.push(ofAction)
@@ -115,18 +114,22 @@ export function readAttributes(
   return { divisionId, scopes, explain: isExplained(context) }
 }
 
-function isExplained(context: Fields | undefined): boolean {
+function isExplained(context: JsonObject | undefined): boolean {
   const options = context?.['options']
   return !isObject(options) || options['explain'] !== false
 }
 
-function textOf(entity: Fields, name: string, fallback: unknown): unknown {
+function textOf(entity: JsonObject, name: string, fallback: unknown): unknown {
   const text = entity[name]
   return text === undefined && isObject(fallback) ? fallback[name] : text
 }
 
 /** An entity, or the parts of one that a request has to carry. Throws `invalid`. */
-export function requireEntity(body: Fields, name: string, texts: readonly string[]): Fields {
+export function requireEntity(
+  body: JsonObject,
+  name: string,
+  texts: readonly string[],
+): JsonObject {
   const entity = body[name]
   if (!isObject(entity)) throw failureOf(wrongObject(name, entity))
   for (const text of texts) {
@@ -136,14 +139,14 @@ export function requireEntity(body: Fields, name: string, texts: readonly string
 }
 
 /** An object that may be absent. Throws `invalid` for anything else. */
-export function optionalObject(body: Fields, name: string, at = ''): Fields | undefined {
+export function optionalObject(body: JsonObject, name: string, at = ''): JsonObject | undefined {
   const value = body[name]
   if (value === undefined || isObject(value)) return value
   throw failureOf(wrongObject(at + name, value))
 }
 
 /** The body of a request, which has to be an object. Throws `invalid`. */
-export function requireBody(body: unknown): Fields {
+export function requireBody(body: unknown): JsonObject {
   if (isObject(body)) return body
   throw new Failure('invalid', 'the body must be a JSON object')
 }
@@ -152,7 +155,7 @@ export function requireBody(body: unknown): Fields {
  * Checks the defaults of a request with many questions: what is there must be of the right type, but
  * need not be complete. Throws `invalid`.
  */
-export function checkDefaults(body: Fields): void {
+export function checkDefaults(body: JsonObject): void {
   for (const [name, texts] of PARTS) {
     const entity = optionalObject(body, name)
     for (const text of texts) {
@@ -179,10 +182,6 @@ const PARTS: readonly (readonly [string, readonly string[]])[] = [
 /** A fault of the whole request. */
 export function failureOf({ field, message }: Fault): Failure {
   return new Failure('invalid', `${field} ${message}`, { field })
-}
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isText(value: unknown): value is string {

@@ -1,16 +1,17 @@
 import { Failure } from '../../domain/failure.ts'
 import type { Fault } from '../../domain/failure.ts'
+import { isObject } from '../../domain/json-shape.ts'
+import type { JsonObject } from '../../domain/json-shape.ts'
 import { MAX_EVALUATIONS, SEMANTICS } from './authzen-schemas.ts'
 import {
   checkDefaults,
   failureOf,
   isFault,
-  isObject,
   optionalObject,
   readQuestion,
   requireBody,
 } from './entities.ts'
-import type { Entities, Fields, Question } from './entities.ts'
+import type { Entities, Question } from './entities.ts'
 import { readPlainQuestion, readPlainQuestions } from './plain-question.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -59,18 +60,18 @@ function questionsOf<Item>(
   return { count: items.length, semantic, slice }
 }
 
-function isSingle({ evaluations }: Fields): boolean {
+function isSingle({ evaluations }: JsonObject): boolean {
   return evaluations === undefined || (Array.isArray(evaluations) && evaluations.length === 0)
 }
 
-function readItems({ evaluations }: Fields): readonly unknown[] {
+function readItems({ evaluations }: JsonObject): readonly unknown[] {
   const field = 'evaluations'
   if (!Array.isArray(evaluations)) throw failureOf({ field, message: 'must be a list' })
   if (evaluations.length <= MAX_EVALUATIONS) return evaluations as unknown[]
   throw failureOf({ field, message: `must have at most ${MAX_EVALUATIONS} items` })
 }
 
-function readSemantic(body: Fields): Semantic {
+function readSemantic(body: JsonObject): Semantic {
   const semantic = optionalObject(body, 'options')?.['evaluations_semantic']
   if (semantic === undefined) return 'execute_all'
   const known = SEMANTICS.find((name) => name === semantic)
@@ -84,7 +85,7 @@ function readSemantic(body: Fields): Semantic {
  * name that the item's own entity lacks is taken from the default of that entity, as the
  * certification scenario asks.
  */
-function readItem(item: unknown, defaults: Fields): Question | Fault {
+function readItem(item: unknown, defaults: JsonObject): Question | Fault {
   if (!isObject(item)) return { field: 'evaluation', message: 'must be an object' }
   const { subject, action, resource, context } = item
   return readQuestion(

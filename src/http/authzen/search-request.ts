@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../domain/json-shape.ts'
 import type { Page } from '../../domain/listing.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import { findPermissionOf } from '../../domain/resource-types.ts'
@@ -6,7 +7,7 @@ import { searchActionsOf } from '../../domain/search-actions-of.ts'
 import { searchDivisions, searchSubjects } from '../../domain/search.ts'
 import type { SearchStretch } from '../../domain/search.ts'
 import { failureOf, isFault, readAttributes, requireEntity } from './entities.ts'
-import type { Attributes, Fields, Question } from './entities.ts'
+import type { Attributes, Question } from './entities.ts'
 import { findSubjectOf, kindOf } from './resolve-question.ts'
 
 /** A search whose request has been checked. */
@@ -24,7 +25,7 @@ export type Search = {
 const NOTHING: Page<string> = { items: [], next: undefined }
 
 /** Subjects of a type. The subject's own id is not looked at (8.4). Throws `invalid`. */
-export function readSubjectSearch(types: ResourceTypes, body: Fields): Search {
+export function readSubjectSearch(types: ResourceTypes, body: JsonObject): Search {
   const [subject, type] = readEntity(body, 'subject', 'type')
   const [action, name] = readEntity(body, 'action', 'name')
   const [resource, resourceType, resourceId] = readEntity(body, 'resource', 'type', 'id')
@@ -46,7 +47,7 @@ export function readSubjectSearch(types: ResourceTypes, body: Fields): Search {
 }
 
 /** Divisions, as resources of a type. The resource's own id is not looked at (8.5). */
-export function readResourceSearch(types: ResourceTypes, body: Fields): Search {
+export function readResourceSearch(types: ResourceTypes, body: JsonObject): Search {
   const [subject, subjectType, subjectId] = readEntity(body, 'subject', 'type', 'id')
   const [action, name] = readEntity(body, 'action', 'name')
   const [resource, type] = readEntity(body, 'resource', 'type')
@@ -68,7 +69,7 @@ export function readResourceSearch(types: ResourceTypes, body: Fields): Search {
 }
 
 /** Actions on a resource. An action in the request is not looked at (8.6). */
-export function readActionSearch(types: ResourceTypes, body: Fields): Search {
+export function readActionSearch(types: ResourceTypes, body: JsonObject): Search {
   const [subject, subjectType, subjectId] = readEntity(body, 'subject', 'type', 'id')
   const [resource, resourceType, resourceId] = readEntity(body, 'resource', 'type', 'id')
   const { divisionId = resourceId, scopes } = attributesOf(body, subject, {}, resource)
@@ -90,26 +91,31 @@ export function readActionSearch(types: ResourceTypes, body: Fields): Search {
 
 /** An entity with the texts that it has to have. */
 function readEntity(
-  body: Fields,
+  body: JsonObject,
   name: string,
   first: string,
   second?: string,
-): readonly [Fields, string, string] {
+): readonly [JsonObject, string, string] {
   const texts = second === undefined ? [first] : [first, second]
   const entity = requireEntity(body, name, texts)
   const [one = '', two = ''] = texts.map((text) => entity[text] as string)
   return [entity, one, two]
 }
 
-function attributesOf(body: Fields, subject: Fields, action: Fields, resource: Fields): Attributes {
+function attributesOf(
+  body: JsonObject,
+  subject: JsonObject,
+  action: JsonObject,
+  resource: JsonObject,
+): Attributes {
   const attributes = readAttributes(subject, action, resource, body['context'])
   if (isFault(attributes)) throw failureOf(attributes)
   return attributes
 }
 
 /** Properties and context, for pages are of one search only where these are the same too. */
-function carried(body: Fields, withAction = true): readonly unknown[] {
+function carried(body: JsonObject, withAction = true): readonly unknown[] {
   const names = withAction ? ['subject', 'action', 'resource'] : ['subject', 'resource']
-  const properties = names.map((name) => (body[name] as Fields)['properties'] ?? null)
+  const properties = names.map((name) => (body[name] as JsonObject)['properties'] ?? null)
   return [...properties, body['context'] ?? null]
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { Failure } from '../../domain/failure.ts'
+import type { JsonObject } from '../../domain/json-shape.ts'
 import type { Page } from '../../domain/listing.ts'
 import type { Matrix } from '../../domain/matrix.ts'
 import type { ResourceTypes } from '../../domain/resource-types.ts'
@@ -18,7 +19,6 @@ import {
   SubjectSearch,
 } from './authzen-schemas.ts'
 import { failureOf, optionalObject, requireBody } from './entities.ts'
-import type { Fields } from './entities.ts'
 import { createPageTokens, firstPage } from './page-token.ts'
 import type { FirstPage, PageTokens } from './page-token.ts'
 import { noteUnknown } from './resolve-question.ts'
@@ -33,7 +33,7 @@ type SearchRoute = {
   readonly description: string
   readonly body: TSchema
   readonly found: TSchema
-  readonly read: (types: ResourceTypes, body: Fields) => Search
+  readonly read: (types: ResourceTypes, body: JsonObject) => Search
 }
 
 const ROUTES: readonly SearchRoute[] = [
@@ -130,7 +130,7 @@ type Start = SearchStretch & { readonly matrix: Matrix; readonly page: FirstPage
 function startOf(
   { matrices }: AuthzenRouteDeps,
   tokens: PageTokens,
-  body: Fields,
+  body: JsonObject,
   question: unknown,
 ): Start {
   const { token, limit, properties } = optionalObject(body, 'page') ?? {}

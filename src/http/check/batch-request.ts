@@ -1,5 +1,7 @@
 import { isText } from '../text-value.ts'
 import { Failure } from '../../domain/failure.ts'
+import { isObject } from '../../domain/json-shape.ts'
+import type { JsonObject } from '../../domain/json-shape.ts'
 import { MAX_ID_LENGTH, MAX_PERMISSION_LENGTH } from '../schemas.ts'
 
 /** Questions in one batch; answering as many takes a few milliseconds of the one event loop. */
@@ -26,8 +28,6 @@ export type CompactBatch = {
   readonly attributes?: Attributes
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 /**
  * Checks a batch in place, by hand: a compiled schema measures every string by code point and takes
  * longer than the answers. Nothing is coerced, unknown members are ignored. Throws `invalid` that
@@ -47,7 +47,7 @@ export function readBatch(body: unknown): FullBatch | CompactBatch {
   throw new Failure('invalid', message, { field: 'checks' })
 }
 
-function readFull(body: Fields): FullBatch {
+function readFull(body: JsonObject): FullBatch {
   const checks = requireList(body['checks'], 'checks')
   for (let i = 0; i < checks.length; i++) {
     const item = checks[i]
@@ -66,7 +66,7 @@ function readFull(body: Fields): FullBatch {
   return body as FullBatch
 }
 
-function readCompact(body: Fields): CompactBatch {
+function readCompact(body: JsonObject): CompactBatch {
   const { userId, divisionId, attributes } = body
   if (!isText(userId, MAX_ID_LENGTH)) throw wrongText('userId', userId, MAX_ID_LENGTH)
   const permissions = requireList(body['permissions'], 'permissions')
@@ -101,10 +101,6 @@ function requireAttributes(value: unknown, field: string): void {
       throw wrong(`${field}/${name.slice(0, MAX_ID_LENGTH)}`, 'must be a string, number or boolean')
     }
   }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function wrongText(field: string, value: unknown, maxLength: number): Failure {
